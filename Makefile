@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The one front door. `make` alone says what there is.
+
+CACHE := $(or $(CIPU_CACHE),$(CURDIR)/.cache)
+VENV  := $(CACHE)/venv
+BIN   := $(VENV)/bin
+LAB   := $(CURDIR)/molecule/lab/lab
+STEPS := lint unit native driver vm
+
+# molecule asks ansible-config, so the venv's programs must be on PATH.
+export PATH := $(BIN):$(PATH)
+export CIPU_CACHE := $(CACHE)
+export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/collections
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_HOME := $(CACHE)/ansible
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup packages test demo clean images $(STEPS)
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: packages $(VENV)/.ready $(CACHE)/collections/.ready ## install what the rest needs (Debian packages as root, Python tools in the cache)
+
+packages:
+	@tests/packages
+
+$(VENV)/.ready: requirements/dev.txt
+	@echo "setup: Python tools into $(VENV)"
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "setup: python3 is older than 3.11; put a newer one first on PATH" >&2; exit 1; }
+	@python3 -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# Ansible finds this checkout as the installed collection.
+$(CACHE)/collections/.ready:
+	@mkdir -p $(@D)/ansible_collections/cipu
+	@ln -sfn $(CURDIR) $(@D)/ansible_collections/cipu/clock
+	@touch $@
+
+lint: setup ## style, types, licences, ansible-lint, ansible-test sanity
+	@tests/lint
+
+unit: setup ## plugins, emulator and lab without a VM
+	@$(BIN)/pytest --quiet --numprocesses 2 molecule/lab/tests tests/unit
+
+native: setup ## clockprobe: build, sanitizers, properties
+	@$(MAKE) -C native check
+
+driver: setup ## the kernel module: every kernel by every check
+	@$(MAKE) -C driver matrix
+
+images: setup ## QEMU and the guests of the lab, cached
+	@$(LAB) images
+
+vm: setup images ## molecule: the roles and the driver in real VMs
+	@tests/vm
+
+test: ## everything above, with a table at the end
+	@tests/run $(STEPS)
+
+demo: setup images ## a fleet of three VMs, rolled out, audited, one made ill (KEEP=1 leaves it up)
+	@$(BIN)/python molecule/lab/demo $(if $(KEEP),--keep)
+
+clean: ## remove the cache and all that was built
+	@if [ -x $(BIN)/python ]; then $(LAB) down --all; fi
+	@$(MAKE) -C native clean
+	@rm -rf $(CACHE) tests/output
