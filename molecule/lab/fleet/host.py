@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the host has to have: programs, room on its disk, folders that can be written."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from .errors import LabError, MissingError
+
+# Program, the Debian package that brings it. packages.txt lists the same packages for the Makefile.
+PACKAGE_OF = {
+    "mmdebstrap": "mmdebstrap",
+    "newuidmap": "uidmap",
+    "mke2fs": "e2fsprogs",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+}
+
+# A user's PATH often lacks the administrators' folders, where mke2fs lies.
+_SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def find(program: str) -> str | None:
+    """Path of a program, or None."""
+    return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), *_SBIN]))
+
+
+def apt_line(packages: Iterable[str]) -> str:
+    """The one line that brings these packages."""
+    sudo = "" if is_root() else "sudo "
+    return f"{sudo}apt-get install -y --no-install-recommends {' '.join(sorted(set(packages)))}"
+
+
+def require(*programs: str) -> None:
+    """Fail with one sentence for everything that is missing at once."""
+    missing = [program for program in programs if find(program) is None]
+    if missing:
+        packages = [PACKAGE_OF.get(program, program) for program in missing]
+        raise MissingError(
+            f"The lab needs {', '.join(missing)}, which this machine does not have.",
+            f"Install it with: {apt_line(packages)}",
+        )
+
+
+def program(name: str) -> str:
+    """Path of a program that has to be there."""
+    require(name)
+    found = find(name)
+    assert found is not None
+    return found
+
+
+def require_space(folder: Path, mebibytes: int, what: str) -> None:
+    """Fail before, not half-way through, where the disk has not the room."""
+    free = shutil.disk_usage(folder).free >> 20
+    if free < mebibytes:
+        raise LabError(
+            f"{what} needs {mebibytes} MiB free in {folder}, and there are {free} MiB.",
+            "Make room, or name another folder with CIPU_CACHE.",
+        )
+
+
+def make_folder(folder: Path, mode: int = 0o755) -> Path:
+    """Create a folder, saying plainly who is in the way if that is not allowed."""
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(
+            f"The lab cannot create {folder}: {error.strerror}.",
+            "Give it a folder of its own with CIPU_CACHE.",
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise LabError(
+            f"The lab has no permission to write in {folder}.",
+            "Change its owner, or give the lab a folder of its own with CIPU_CACHE.",
+        )
+    return folder

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes into a guest image. Change anything here and the image is made anew."""
+
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+GUEST_FILES = Path(__file__).resolve().parent / "guest"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One kind of guest."""
+
+    name: str
+    suite: str
+    title: str
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("debian12", "bookworm", "Debian 12"),
+        Recipe("debian13", "trixie", "Debian 13"),
+    )
+}
+
+# The cloud kernel is what Debian's own images for virtual machines carry: fewer drivers, so it
+# boots faster under emulation. Its headers come at the same version, from the same run of apt.
+PACKAGES = (
+    "systemd-sysv",
+    "udev",
+    "dbus",
+    "systemd-timesyncd",
+    "openssh-server",
+    "sudo",
+    "python3",
+    "python3-apt",
+    "dkms",
+    "gcc",
+    "make",
+    "linux-image-cloud-amd64",
+    "linux-headers-cloud-amd64",
+    "initramfs-tools",
+    "zstd",
+    "kmod",
+    "pciutils",
+    "iproute2",
+    "procps",
+    "ca-certificates",
+)
+
+# Not installed: in the image's package cache, so that installing it later needs no download.
+FETCHED = ("chrony",)
+
+# Nothing of this is looked at in a lab, and each of them costs seconds under emulation.
+MASKED = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "getty@tty1.service",
+    "serial-getty@ttyS0.service",
+    "systemd-logind.service",
+    "systemd-ask-password-console.path",
+    "systemd-ask-password-wall.path",
+    "systemd-pstore.service",
+    "systemd-binfmt.service",
+    "systemd-hibernate-clear.service",
+    "systemd-tpm2-setup.service",
+    "systemd-tpm2-setup-early.service",
+    "systemd-remount-fs.service",
+    "proc-sys-fs-binfmt_misc.automount",
+    "dev-hugepages.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "rc-local.service",
+    "sshd-unix-local.socket",
+    "sshd-vsock.socket",
+)
+
+ENABLED = ("lab-network.service", "ssh.service", "systemd-timesyncd.service")
+
+APT_OPTIONS = (
+    'APT::Install-Recommends "false"',
+    'Acquire::Languages "none"',
+)
+
+DPKG_OPTIONS = (
+    "force-unsafe-io",
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+)
+
+# Runs outside the guest's tree, which is "$1"; packages are in place.
+CUSTOMIZE = f"""set -eu
+chroot "$1" systemctl --quiet mask {" ".join(MASKED)}
+chroot "$1" systemctl --quiet enable {" ".join(ENABLED)}
+chroot "$1" systemctl --quiet set-default multi-user.target
+chroot "$1" passwd --quiet --delete root
+chroot "$1" usermod --password '*' root
+echo localhost > "$1/etc/hostname"
+printf '127.0.0.1 localhost\\n127.0.1.1 node1 node2 node3 node4 node5 node6\\n' > "$1/etc/hosts"
+echo 5ab0c1d2e3f405162738495a6b7c8d9e > "$1/etc/machine-id"
+mkdir -p "$1/var/log/journal"
+chroot "$1" apt-get install --yes --download-only {" ".join(FETCHED)}
+chroot "$1" apt-cache gencaches
+"""
+
+# The file system is larger than what is in it: kernels and module builds come on top.
+DISK_SIZE = "8G"
+MKE2FS = (
+    "-q",
+    "-F",
+    "-t",
+    "ext4",
+    "-L",
+    "lab",
+    # Checksums are dear under emulation, and nothing here outlives a crash.
+    "-O",
+    "^metadata_csum,^64bit",
+    "-E",
+    "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0",
+    "-m",
+    "0",
+)
+
+
+def guest_files(authorized_key: str, host_key: Path) -> bytes:
+    """A tar of the files that go into the guest before its packages do; root owns them all."""
+    content = {
+        str(path.relative_to(GUEST_FILES)): (path.read_bytes(), path.stat().st_mode & 0o777)
+        for path in sorted(GUEST_FILES.rglob("*"))
+        if path.is_file()
+    }
+    content["root/.ssh/authorized_keys"] = (f"{authorized_key}\n".encode(), 0o600)
+    public = host_key.with_name(f"{host_key.name}.pub")
+    content["etc/ssh/ssh_host_ed25519_key"] = (host_key.read_bytes(), 0o600)
+    content["etc/ssh/ssh_host_ed25519_key.pub"] = (public.read_bytes(), 0o644)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        private = tarfile.TarInfo("root/.ssh")
+        private.type, private.mode = tarfile.DIRTYPE, 0o700
+        archive.addfile(private)
+        for name, (data, mode) in content.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), 0o755 if mode & 0o100 else mode & 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def fingerprint() -> str:
+    """Everything above that decides what an image holds, as text."""
+    files = [
+        f"{path.relative_to(GUEST_FILES)}\n{path.read_text(encoding='utf-8')}"
+        for path in sorted(GUEST_FILES.rglob("*"))
+        if path.is_file()
+    ]
+    parts = (PACKAGES, FETCHED, MASKED, ENABLED, APT_OPTIONS, DPKG_OPTIONS, MKE2FS, DISK_SIZE)
+    return "\n".join([*map(repr, parts), CUSTOMIZE, *files])
