@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* PTP clock of Alibaba Cloud's CIPU: finding it, binding it, leaving it. */
+
+#include <linux/device.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "cipu.h"
+
+static void cipu_release_bar(void *data)
+{
+	pci_release_selected_regions(data, BIT(0));
+}
+
+static int cipu_map(struct cipu *cipu)
+{
+	struct pci_dev *pdev = cipu->pdev;
+	struct device *dev = &pdev->dev;
+	int ret;
+
+	if (!(pci_resource_flags(pdev, 0) & IORESOURCE_MEM) ||
+	    pci_resource_len(pdev, 0) < CIPU_BAR_SIZE) {
+		dev_err(dev, "BAR 0 is not memory of at least %u bytes: %pR\n",
+			CIPU_BAR_SIZE, &pdev->resource[0]);
+		return -EINVAL;
+	}
+
+	/* Exclusive: user space is not to map resource0 beside us. */
+	ret = pci_request_selected_regions_exclusive(pdev, BIT(0), KBUILD_MODNAME);
+	if (ret)
+		return dev_err_probe(dev, ret, "BAR 0 is taken\n");
+	ret = devm_add_action_or_reset(dev, cipu_release_bar, pdev);
+	if (ret)
+		return ret;
+
+	cipu->base = devm_ioremap(dev, pci_resource_start(pdev, 0),
+				  pci_resource_len(pdev, 0));
+	return cipu->base ? 0 : -ENOMEM;
+}
+
+/* Up to FEATURE_OK, with interrupts if they can be had and without if not. */
+static int cipu_prepare(struct cipu *cipu)
+{
+	struct device *dev = &cipu->pdev->dev;
+	int ret;
+
+	ret = cipu_hw_negotiate(cipu, CIPU_DRV_CAP);
+	if (ret)
+		return ret;
+
+	if (!(cipu->cached.gst_feat & CIPU_FEAT_IRQ)) {
+		dev_info(dev, "device offers no interrupts: polling its state\n");
+		return 0;
+	}
+
+	ret = cipu_event_request_irqs(cipu);
+	if (!ret)
+		return 0;
+
+	dev_warn(dev, "no interrupts (%d): polling the device's state\n", ret);
+	return cipu_hw_negotiate(cipu, CIPU_DRV_CAP & ~CIPU_FEAT_IRQ);
+}
+
+static int cipu_register(struct cipu *cipu)
+{
+	struct ptp_clock *clock;
+
+	clock = ptp_clock_register(&cipu->info, &cipu->pdev->dev);
+	if (IS_ERR(clock))
+		return PTR_ERR(clock);
+	if (!clock)	/* a kernel without PTP clocks */
+		return -EOPNOTSUPP;
+	cipu->clock = clock;
+	return 0;
+}
+
+static int cipu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct device *dev = &pdev->dev;
+	struct cipu *cipu;
+	int ret;
+
+	cipu = devm_kzalloc(dev, sizeof(*cipu), GFP_KERNEL);
+	if (!cipu)
+		return -ENOMEM;
+	cipu->pdev = pdev;
+	cipu->info = cipu_clock_info;
+	raw_spin_lock_init(&cipu->lock);
+	mutex_init(&cipu->mutex);
+	cipu_event_init(cipu);
+	cipu->down = true;
+	cipu->status = -EAGAIN;
+	pci_set_drvdata(pdev, cipu);
+
+	ret = pcim_enable_device(pdev);
+	if (ret)
+		return dev_err_probe(dev, ret, "cannot be enabled\n");
+	ret = cipu_map(cipu);
+	if (ret)
+		return ret;
+	/* An MSI-X message is a memory write. */
+	pci_set_master(pdev);
+
+	mutex_lock(&cipu->mutex);
+	ret = cipu_prepare(cipu);
+	if (ret)
+		goto stop;
+	/* A device may be ill already when it is found. */
+	cipu_event_sync(cipu);
+	cipu_clock_set_status(cipu, 0);
+	mutex_unlock(&cipu->mutex);
+
+	ret = cipu_register(cipu);
+	if (ret) {
+		mutex_lock(&cipu->mutex);
+		goto stop;
+	}
+
+	mutex_lock(&cipu->mutex);
+	ret = cipu_hw_start(cipu);
+	if (ret) {
+		mutex_unlock(&cipu->mutex);
+		ptp_clock_unregister(cipu->clock);
+		mutex_lock(&cipu->mutex);
+		goto stop;
+	}
+	cipu->down = false;
+	/* Again: what changed before DRIVER_OK raised no interrupt. */
+	cipu_event_sync(cipu);
+	cipu_event_watch(cipu);
+	mutex_unlock(&cipu->mutex);
+
+	/* For after a reset that the PCI core does not see us through. */
+	pci_save_state(pdev);
+	return 0;
+
+stop:
+	mutex_unlock(&cipu->mutex);
+	cipu_take_down(cipu, -EAGAIN);
+	cipu_event_free_irqs(cipu);
+	return ret;
+}
+
+static void cipu_remove(struct pci_dev *pdev)
+{
+	struct cipu *cipu = pci_get_drvdata(pdev);
+	bool gone = !pci_device_is_present(pdev);
+
+	/* So that readers in flight fail at once instead of being waited for. */
+	cipu_clock_set_status(cipu, -ENODEV);
+	ptp_clock_unregister(cipu->clock);
+	cipu_take_down(cipu, gone ? -ENODEV : -EAGAIN);
+	cipu_event_free_irqs(cipu);
+}
+
+static void cipu_shutdown(struct pci_dev *pdev)
+{
+	cipu_take_down(pci_get_drvdata(pdev), -EAGAIN);
+	/* The next kernel is to find it silent. */
+	pci_clear_master(pdev);
+}
+
+static const struct pci_device_id cipu_ids[] = {
+	{ PCI_DEVICE_SUB(PCI_VENDOR_ID_ALIBABA, CIPU_DEVICE_ID,
+			 PCI_VENDOR_ID_ALIBABA, CIPU_SUBDEVICE_ID) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, cipu_ids);
+
+static struct pci_driver cipu_driver = {
+	.name		= KBUILD_MODNAME,
+	.id_table	= cipu_ids,
+	.probe		= cipu_probe,
+	.remove		= cipu_remove,
+	.shutdown	= cipu_shutdown,
+	.driver.pm	= pm_sleep_ptr(&cipu_pm_ops),
+	.err_handler	= &cipu_err_handlers,
+	.CIPU_DEV_GROUPS = cipu_groups,
+};
+module_pci_driver(cipu_driver);
+
+MODULE_DESCRIPTION("PTP clock of Alibaba Cloud CIPU");
+MODULE_AUTHOR("The cipu.clock authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");
