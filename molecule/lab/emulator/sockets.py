@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Listening Unix sockets with errors that a person can act on."""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+
+# sun_path has 108 bytes with the NUL.
+MAX_PATH = 107
+
+
+class SocketError(Exception):
+    """Why a socket cannot be made, in one sentence."""
+
+
+def listen(path: str, what: str) -> socket.socket:
+    """A socket for this user alone. One that a dead server left behind is replaced."""
+    if not path:
+        raise SocketError(f"the path of the {what} socket is empty")
+    if len(os.fsencode(path)) > MAX_PATH:
+        raise SocketError(
+            f"the path of the {what} socket is too long ({len(os.fsencode(path))} bytes, "
+            f"at most {MAX_PATH} are possible): {path}"
+        )
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    old_umask = os.umask(0o177)
+    try:
+        _remove_stale(path, what)
+        sock.bind(path)
+        sock.listen(16)
+    except OSError as error:
+        sock.close()
+        raise SocketError(_explain(path, what, error)) from error
+    except SocketError:
+        sock.close()
+        raise
+    finally:
+        os.umask(old_umask)
+    return sock
+
+
+def _remove_stale(path: str, what: str) -> None:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise SocketError(f"the {what} socket cannot be made: {path} exists and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass
+    raise SocketError(f"the {what} socket {path} is in use by another process")
+
+
+def _explain(path: str, what: str, error: OSError) -> str:
+    folder = os.path.dirname(path) or "."
+    if error.errno == errno.ENOENT:
+        return f"the {what} socket cannot be made: the folder {folder} does not exist"
+    if error.errno == errno.EADDRINUSE:
+        return f"the {what} socket {path} is in use by another process"
+    return f"the {what} socket {path} cannot be made: {error.strerror}"
+
+
+def remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
