@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Collects the facts of one host. It looks, and judges nothing; what it could not see it says.
+
+The host is reached through a Tree and three functions only, so that tests can make one up.
+"""
+
+import json
+import os
+import time
+
+from ansible_collections.cipu.clock.plugins.module_utils import (
+    _chrony,
+    _dkms,
+    _host,
+    _kernels,
+    _run,
+    _trim,
+)
+from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
+
+SCHEMA = 1
+CHRONY_CONFIGS = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
+KERNELS_LIMIT = 6
+DKMS_LIMIT = 12
+# The probe measures for well under a second; what takes longer than this is stuck.
+PROBE_SHARE = 0.6
+
+
+class Collector:
+    def __init__(self, probe_path, driver, timeout_s, tree=None, run_all=None, which=None):
+        self.probe_path = probe_path
+        self.driver = driver
+        self.deadline = time.monotonic() + timeout_s
+        self.timeout_s = timeout_s
+        self.tree = tree or Tree()
+        self.run_all = run_all or _run.run_all
+        self.which = which or _run.which
+        self.running = os.uname().release
+        self.missing = []
+
+    def left_s(self):
+        return max(0.5, self.deadline - time.monotonic())
+
+    def facts(self):
+        facts = {
+            "schema": SCHEMA,
+            "taken_at_s": int(time.time()),
+            "boot_id": self.tree.line("/proc/sys/kernel/random/boot_id"),
+        }
+        # Alone, before all else: what runs beside a measurement widens it.
+        facts.update(self.probed())
+        said = self.run_all(self.commands(), self.left_s())
+        facts["time_daemons"], chronyd_pid = self.daemons(said)
+        facts["chrony"] = self.chrony(said, "chronyd" in facts["time_daemons"], chronyd_pid)
+        facts["clocksource"] = self.tree.line(_host.CLOCKSOURCE)
+        facts["steal"] = self.steal(facts.pop("_steal_pct", None))
+        facts["driver"] = self.driver_facts(said)
+        facts["kernel"] = self.kernel(said)
+        facts["secure_boot"] = _host.secure_boot(self.tree)
+        facts["missing"] = [sentence[:200] for sentence in self.missing][:12]
+        return facts
+
+    # The clocks.
+
+    def probed(self):
+        path = self.probe_path
+        told = {"probe": {"status": "missing", "path": path}, "functions": [], "clocks": []}
+        if not self.tree.is_file(path):
+            self.missing.append("No clock was read: there is no {0}.".format(path))
+            told["functions"] = _host.cipu_functions(self.tree)
+            return told
+        argv = [self.tree.path(path), "--json"]
+        outcome = self.run_all({"probe": argv}, self.timeout_s * PROBE_SHARE)["probe"]
+        report, problem = _report(outcome)
+        if report is None:
+            told["probe"].update(status="failed", message=problem)
+            told["functions"] = _host.cipu_functions(self.tree)
+            self.missing.append("No clock was read: {0} failed, {1}.".format(path, problem))
+            return told
+        told["probe"]["status"] = "ok"
+        told["probe"].update(_trim.pick({"version": report.get("version")}, {"version": str}))
+        told["functions"] = _trim.functions(report)
+        told["clocks"], left_out = _trim.clocks(report)
+        if left_out:
+            self.missing.append("{0} further clocks are not told.".format(left_out))
+        for clock in told["clocks"]:
+            # A number that changes when the clock is registered anew: counters begin again then.
+            inode = self.tree.inode("/sys/class/ptp/ptp{0}".format(clock.get("index")))
+            if inode is not None:
+                clock["instance"] = inode
+        vmclock = _trim.flat(report.get("vmclock"))
+        if vmclock:
+            told["vmclock"] = vmclock
+        told["_steal_pct"] = _trim.pick(report, _trim.PROBE).get("steal_pct")
+        return told
+
+    def steal(self, during_probe_pct):
+        told = _host.steal(self.tree)
+        if told is None:
+            self.missing.append("Steal time is not told by /proc/stat.")
+            return {}
+        if during_probe_pct is not None:
+            told["during_probe_pct"] = during_probe_pct
+        return told
+
+    # The programs that are asked, side by side.
+
+    def commands(self):
+        commands = {}
+        self.add(commands, "chronyc", ["-c", "-n", "-m", "tracking", "sources", "selectdata"])
+        self.add(commands, "chronyd", ["-v"])
+        self.add(commands, "modinfo", [self.driver])
+        modinfo = self.which("modinfo")
+        for release in self.bootable()[-KERNELS_LIMIT:] if modinfo else ():
+            commands["modinfo " + release] = [modinfo, "-k", release, "-n", self.driver]
+        if self.tree.is_dir("/var/lib/dkms/" + self.driver):
+            self.add(commands, "dkms", ["status", "-m", self.driver])
+        if self.tree.is_dir("/run/systemd/system"):
+            show = ["show", "-p", "Id,ActiveState,MainPID"] + sorted(_host.TIME_UNITS)
+            self.add(commands, "systemctl", show)
+        config = self.chrony_config()
+        chronyd = self.which("chronyd")
+        if chronyd and config:
+            commands["config"] = [chronyd, "-p", "-f", self.tree.path(config)]
+        return commands
+
+    def add(self, commands, program, arguments):
+        path = self.which(program)
+        if path:
+            commands[program] = [path] + arguments
+
+    def bootable(self):
+        return _kernels.bootable(self.tree, self.running)
+
+    # Time daemons and chrony.
+
+    def daemons(self, said):
+        outcome = said.get("systemctl")
+        if outcome is not None and outcome.ok:
+            active = _host.parse_units(outcome.out)
+        else:
+            active = _host.time_processes(self.tree)
+        return sorted(active), active.get("chronyd", 0)
+
+    def chrony_config(self):
+        for path in CHRONY_CONFIGS:
+            if self.tree.is_file(path):
+                return path
+        return None
+
+    def chrony(self, said, active, pid):
+        report = said.get("chronyc")
+        if report is None:
+            return {"status": "absent"}
+        told = {}
+        tracking, sources = _chrony.parse_report(report.out)
+        if tracking is not None:
+            told["status"] = "ok"
+            told["tracking"] = _known(tracking)
+            told["sources"] = [_known(source) for source in sources]
+            told["selected"] = _chrony.selected(sources)
+            told["error_bound_s"] = _chrony.error_bound_s(tracking)
+        else:
+            told["status"] = "denied" if active else "stopped"
+            if active:
+                self.missing.append("chronyd runs but does not answer: {0}.".format(report.said()))
+        version = _chrony.parse_version(said["chronyd"].out) if "chronyd" in said else None
+        if version:
+            told["version"] = version
+        told.update(_known(self.chrony_settings(said, pid)))
+        return told
+
+    def chrony_settings(self, said, pid):
+        settings = {}
+        printed = said.get("config")
+        if printed is None:
+            return settings
+        if printed.ok:
+            settings["refclocks"] = _chrony.parse_refclocks(printed.out)
+        else:
+            settings["config_error"] = printed.said()
+            self.missing.append("chronyd does not read its configuration: " + printed.said())
+        identity = _host.process_identity(self.tree, pid) if pid else None
+        settings.update(identity or {})
+        return settings
+
+    # The driver and the kernels.
+
+    def driver_facts(self, said):
+        base = "/sys/module/" + self.driver
+        loaded = self.tree.is_dir(base)
+        told = {"name": self.driver, "loaded": loaded}
+        if loaded:
+            told["loaded_version"] = self.tree.line(base + "/version")
+            told["loaded_srcversion"] = self.tree.line(base + "/srcversion")
+            told["taint"] = self.tree.line(base + "/taint")
+            told["load_id"] = self.tree.inode(base)
+        modinfo = said.get("modinfo")
+        if modinfo is None:
+            self.missing.append("modinfo is not there, so the installed driver is not known.")
+        elif modinfo.ok:
+            fields = _host.parse_modinfo(modinfo.out)
+            told["installed_version"] = fields.get("version")
+            told["installed_srcversion"] = fields.get("srcversion")
+            told["signer"] = fields.get("signer") or None
+        told = _known(told)
+        told["dkms"] = self.dkms(said.get("dkms"))
+        return told
+
+    def dkms(self, outcome):
+        if outcome is None:
+            return []
+        if not outcome.ok:
+            self.missing.append("dkms status failed: {0}.".format(outcome.said()))
+        records = [r for r in _dkms.parse_status(outcome.out) if r["name"] == self.driver]
+        keys = ("version", "kernel", "arch", "state", "notes")
+        return [{key: r[key] for key in keys if r[key]} for r in records[:DKMS_LIMIT]]
+
+    def kernel(self, said):
+        releases = self.bootable()
+        told = {
+            "running": self.running,
+            "next": _kernels.next_to_boot(self.tree, releases),
+            "bootable": [],
+        }
+        for release in releases[-KERNELS_LIMIT:]:
+            record = {
+                "release": release,
+                "has_headers": _kernels.has_headers(self.tree, release),
+            }
+            asked = said.get("modinfo " + release)
+            if asked is not None and asked.problem is None:
+                record["has_module"] = asked.rc == 0
+            told["bootable"].append(record)
+        told["reboot_pending"] = told["next"] != self.running or self.tree.exists(
+            "/run/reboot-required"
+        )
+        return told
+
+
+def _known(record):
+    return {key: value for key, value in record.items() if value is not None}
+
+
+def _report(outcome):
+    """clockprobe's JSON, or None and why not. Its exit status 1 and 3 come with a report too."""
+    if outcome.problem is not None:
+        return None, outcome.problem
+    try:
+        report = json.loads(outcome.out)
+    except (ValueError, RecursionError):
+        return None, "exit status {0}, {1}".format(outcome.rc, outcome.said())
+    if not isinstance(report, dict) or report.get("schema") != SCHEMA:
+        return None, "its report has another schema"
+    return report, None

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host says of itself in /proc and /sys, as far as its time depends on it."""
+
+import grp
+import pwd
+import re
+
+CIPU_IDS = ("0x1ded", "0x500c")
+SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+FUNCTIONS_LIMIT = 8
+
+# unit -> the name that facts use. All of them steer the system clock.
+TIME_UNITS = {
+    "chrony.service": "chronyd",
+    "chronyd.service": "chronyd",
+    "ntp.service": "ntpd",
+    "ntpd.service": "ntpd",
+    "ntpsec.service": "ntpd",
+    "openntpd.service": "openntpd",
+    "systemd-timesyncd.service": "timesyncd",
+    "phc2sys.service": "phc2sys",
+}
+# What the same daemons are called in /proc/PID/comm, which has 15 characters.
+TIME_PROCESSES = {
+    "chronyd": "chronyd",
+    "ntpd": "ntpd",
+    "systemd-timesyn": "timesyncd",
+    "phc2sys": "phc2sys",
+}
+
+
+def steal(tree):
+    """Ticks stolen by the hypervisor and ticks in all since boot, from /proc/stat."""
+    fields = (tree.line("/proc/stat") or "").split()
+    if len(fields) < 9 or fields[0] != "cpu" or not all(f.isdigit() for f in fields[1:9]):
+        return None
+    ticks = [int(field) for field in fields[1:9]]
+    return {"stolen_ticks": ticks[7], "total_ticks": sum(ticks)}
+
+
+def cipu_functions(tree):
+    """CIPU functions on the PCI bus, told without clockprobe."""
+    found = []
+    for address in tree.names("/sys/bus/pci/devices"):
+        base = "/sys/bus/pci/devices/" + address
+        ids = (tree.line(base + "/vendor"), tree.line(base + "/device"))
+        if ids != CIPU_IDS:
+            continue
+        function = {"pci_address": address}
+        driver = tree.link(base + "/driver")
+        if driver:
+            function["driver"] = driver.rsplit("/", 1)[-1]
+        found.append(function)
+    return found[:FUNCTIONS_LIMIT]
+
+
+def secure_boot(tree):
+    """Secure Boot, lockdown mode and signature enforcement; a key is left out if it cannot be seen."""
+    told = {}
+    variable = tree.raw(SECURE_BOOT, 16)
+    if variable is not None and len(variable) == 5:
+        told["enabled"] = variable[4] == 1
+    elif not tree.is_dir("/sys/firmware/efi"):
+        told["enabled"] = False
+    lockdown = re.search(r"\[([a-z]+)\]", tree.line("/sys/kernel/security/lockdown") or "")
+    if lockdown:
+        told["lockdown"] = lockdown.group(1)
+    enforce = tree.line("/sys/module/module/parameters/sig_enforce")
+    if enforce is not None:
+        told["signature_enforced"] = enforce == "Y"
+    return told
+
+
+def parse_units(text):
+    """`systemctl show` of the time units: name of each active daemon -> its main process id."""
+    active = {}
+    for block in text.split("\n\n"):
+        fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        name = TIME_UNITS.get(fields.get("Id", ""))
+        if name and fields.get("ActiveState") in {"active", "reloading", "activating"}:
+            pid = fields.get("MainPID", "0")
+            active[name] = int(pid) if pid.isdigit() else 0
+    return active
+
+
+def time_processes(tree):
+    """The same from /proc, for a host without systemd."""
+    active = {}
+    for entry in tree.names("/proc"):
+        if entry.isdigit():
+            name = TIME_PROCESSES.get(tree.line("/proc/{0}/comm".format(entry)) or "")
+            if name:
+                active.setdefault(name, int(entry))
+    return active
+
+
+def process_identity(tree, pid):
+    """User and groups, by name, that a process runs as."""
+    status = tree.text("/proc/{0}/status".format(pid)) or ""
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    uids, gids = fields.get("Uid", "").split(), fields.get("Gid", "").split()
+    if len(uids) < 2 or len(gids) < 2:
+        return None
+    groups = {gids[1]} | set(fields.get("Groups", "").split())
+    return {
+        "user": _name(lambda uid: pwd.getpwuid(uid).pw_name, uids[1]),
+        "groups": sorted(_name(lambda gid: grp.getgrgid(gid).gr_name, gid) for gid in groups)[:16],
+    }
+
+
+def _name(look_up, number):
+    try:
+        return look_up(int(number))
+    except (KeyError, ValueError, OverflowError):
+        return number
+
+
+def parse_modinfo(text):
+    """The fields of modinfo that facts need; the first of a name counts."""
+    fields = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        if colon and name in {"filename", "version", "srcversion", "signer"}:
+            fields.setdefault(name, value.strip()[:160])
+    return fields

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes from clockprobe's JSON what facts keep: known keys, of the right type, of bounded size.
+
+What a key says is for others to judge. Null is left out: absent and unknown are the same.
+"""
+
+TEXT_LIMIT = 160
+LIST_LIMIT = 8
+CLOCKS_LIMIT = 8
+FUNCTIONS_LIMIT = 8
+INT_LIMIT = 1 << 64
+
+ERRNO_COUNTS = "counts"
+
+MEASUREMENT_SHORT = {
+    "status": str,
+    "reason": str,
+    "method": str,
+    "offset_ns": int,
+    "uncertainty_ns": int,
+}
+MEASUREMENT = dict(
+    MEASUREMENT_SHORT,
+    tried=int,
+    samples=int,
+    failures=ERRNO_COUNTS,
+    interval_ns=[int],
+    bracket_ns={"min": int, "p50": int, "p99": int, "max": int},
+    frequency_ppb=float,
+    frequency_uncertainty_ppb=float,
+)
+REGISTERS = {
+    name: int
+    for name in (
+        "dev_feat",
+        "gst_feat",
+        "drv_ver",
+        "dev_stat",
+        "sync_stat",
+        "tm_prec_ns",
+        "epo_base_yr",
+        "leap_sec",
+        "max_lat_ns",
+        "mt_tout_us",
+        "thresh_us",
+    )
+}
+COUNTERS = {
+    name: int
+    for name in (
+        "gettm",
+        "gettm_inval_err",
+        "gettm_tout_err",
+        "gettm_excd_thresh",
+        "clk_abn",
+        "clk_abn_rec",
+        "maint",
+        "maint_rec",
+        "maint_tout",
+        "busy",
+        "busy_rec",
+        "err",
+        "err_rec",
+    )
+}
+SYNC = {name: bool for name in ("maintenance", "clock_abnormal", "busy", "device_error")}
+CLOCK_SHORT = {
+    "node": str,
+    "index": int,
+    "name": str,
+    "kind": str,
+    "pci_address": str,
+    "driver": str,
+    "measurement": MEASUREMENT_SHORT,
+}
+CLOCK = dict(
+    CLOCK_SHORT,
+    links=[str],
+    owner=str,
+    group=str,
+    mode=str,
+    measurement=MEASUREMENT,
+    cipu={
+        "registers": REGISTERS,
+        "features": [str],
+        "sync": SYNC,
+        "counters": COUNTERS,
+        "own_reads": int,
+    },
+)
+FUNCTION = {"pci_address": str, "driver": str}
+PROBE = {"schema": int, "version": str, "steal_pct": float}
+
+
+def _scalar(value, kind):
+    if kind is str:
+        return value[:TEXT_LIMIT] if isinstance(value, str) else None
+    if kind is bool:
+        return value if isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if kind is int:
+        return value if isinstance(value, int) and abs(value) < INT_LIMIT else None
+    return value if abs(value) < INT_LIMIT else None
+
+
+def pick(value, spec):
+    """The part of value that the spec names; None where it is of another type."""
+    if isinstance(spec, dict):
+        if not isinstance(value, dict):
+            return None
+        picked = {key: pick(value.get(key), of_key) for key, of_key in spec.items()}
+        return {key: part for key, part in picked.items() if part is not None}
+    if isinstance(spec, list):
+        if not isinstance(value, list):
+            return None
+        parts = [_scalar(part, spec[0]) for part in value[:LIST_LIMIT]]
+        return [part for part in parts if part is not None]
+    if spec == ERRNO_COUNTS:
+        return _counts(value)
+    return _scalar(value, spec)
+
+
+def _counts(value):
+    if not isinstance(value, dict):
+        return None
+    counts = {}
+    for name in sorted(key for key in value if isinstance(key, str))[:LIST_LIMIT]:
+        count = _scalar(value[name], int)
+        if count:
+            counts[name[:16]] = count
+    return counts or None
+
+
+def flat(value, limit=32):
+    """A record whose keys are not known here: its first scalars, and flat lists of text."""
+    if not isinstance(value, dict):
+        return None
+    kept = {}
+    for key in sorted(key for key in value if isinstance(key, str))[:limit]:
+        part = value[key]
+        if isinstance(part, bool):
+            kept[key[:40]] = part
+        elif isinstance(part, (int, float)):
+            part = _scalar(part, float)
+        elif isinstance(part, str):
+            part = part[:TEXT_LIMIT]
+        elif isinstance(part, list):
+            part = [text[:40] for text in part[:16] if isinstance(text, str)]
+        else:
+            continue
+        if part is not None:
+            kept[key[:40]] = part
+    return kept
+
+
+def _records(value):
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def clocks(report):
+    """The clocks, CIPU first and in full, and how many were left out."""
+    found = _records(report.get("clocks"))
+    found.sort(key=lambda clock: clock.get("kind") != "cipu")
+    kept = [pick(c, CLOCK if c.get("kind") == "cipu" else CLOCK_SHORT) for c in found[:CLOCKS_LIMIT]]
+    return kept, len(found) - len(kept)
+
+
+def functions(report):
+    return [pick(entry, FUNCTION) for entry in _records(report.get("functions"))[:FUNCTIONS_LIMIT]]

@@ -1,0 +1,558 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: dkms
+short_description: Kernel modules built by DKMS
+version_added: 0.1.0
+author:
+  - The cipu.clock maintainers (@cipu-clock)
+description:
+  - Brings one version of one DKMS module to a state, on the kernels named.
+  - Knows the output and the exit statuses of DKMS 2.8, 3.0 and 3.2.
+  - Says which kernel headers are missing, and which package brings them, before anything is built.
+  - A build older than its source tree is made anew, so a source tree changed under the same version
+    does not stay unnoticed. Changed means that a file of it is newer than the build.
+requirements:
+  - dkms on the managed host.
+extends_documentation_fragment:
+  - cipu.clock.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Where DKMS, the source tree or the headers are not there yet, because an earlier task would
+        have brought them, check mode tells the commands that would run and warns.
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details: Not with O(force=true).
+options:
+  name:
+    description: Name of the module's package, C(PACKAGE_NAME) of its C(dkms.conf).
+    type: str
+    required: true
+  version:
+    description:
+      - Version, C(PACKAGE_VERSION) of its C(dkms.conf).
+      - Required, unless O(state=absent), which without it removes every version.
+    type: str
+  state:
+    description:
+      - V(added) - DKMS knows the source tree in C(/usr/src/NAME-VERSION).
+      - V(built) - and it is built for the kernels.
+      - V(installed) - and it lies in the module folder of the kernels.
+      - V(absent) - DKMS knows nothing of it, and no kernel has a module of it. The source tree stays.
+      - Each of the first three is a lower bound, nothing is taken back to reach it.
+    type: str
+    choices: [added, built, installed, absent]
+    default: installed
+  kernels:
+    description:
+      - Kernel releases to build for and to install to.
+      - V(running) stands for the running kernel, V(bootable) for every kernel that has an image to
+        boot and a module folder.
+    type: list
+    elements: str
+    default: [running]
+  tarball:
+    description:
+      - Archives on the managed host, made by C(dkms mktarball), whose builds are used instead of
+        building. No compiler and no headers are needed then.
+      - Each kernel of O(kernels) must be in one of them. One that is not is named, and nothing is done.
+    type: list
+    elements: path
+    default: []
+  mktarball:
+    description:
+      - Folder on the managed host into which the build of each kernel of O(kernels) is packed, one
+        archive a kernel, without the source.
+      - An archive that is not older than the build is left as it is.
+    type: path
+  other_versions:
+    description: What happens to other versions of the module, after this one has reached its state.
+    type: str
+    choices: [keep, remove]
+    default: keep
+  force:
+    description: Build, and install, even what is built and installed.
+    type: bool
+    default: false
+seealso:
+  - module: cipu.clock.clock_facts
+"""
+
+EXAMPLES = r"""
+- name: The driver is there for every kernel that can boot
+  cipu.clock.dkms:
+    name: ptp_cipu
+    version: 0.1.0
+    kernels: [bootable]
+
+- name: Build once and pack
+  cipu.clock.dkms:
+    name: ptp_cipu
+    version: 0.1.0
+    state: built
+    mktarball: /var/cache/cipu-clock
+  register: built
+
+- name: Install what was built elsewhere
+  cipu.clock.dkms:
+    name: ptp_cipu
+    version: 0.1.0
+    tarball: /var/cache/cipu-clock/ptp_cipu-0.1.0-6.1.0-40-amd64-x86_64.dkms.tar.gz
+
+- name: No trace of any version
+  cipu.clock.dkms:
+    name: ptp_cipu
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: The commands that were run, or in check mode would be, in order.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - dkms add -m ptp_cipu -v 0.1.0
+    - dkms build -m ptp_cipu -v 0.1.0 -k 6.1.0-40-amd64
+    - dkms install -m ptp_cipu -v 0.1.0 -k 6.1.0-40-amd64
+kernels:
+  description: The kernel releases that O(kernels) stands for.
+  returned: always
+  type: list
+  elements: str
+  sample: [6.1.0-40-amd64]
+versions:
+  description:
+    - For each version of the module, for each kernel, its state afterwards. One of V(absent),
+      V(broken), V(added), V(built), V(installed).
+  returned: always
+  type: dict
+  sample: {"0.1.0": {"6.1.0-40-amd64": "installed"}}
+missing_headers:
+  description: Kernels to build for whose headers are missing, and the package that brings them.
+  returned: when headers are missing
+  type: list
+  elements: dict
+  contains:
+    kernel:
+      description: Kernel release.
+      type: str
+      sample: 6.1.0-40-amd64
+    package:
+      description: Name of the package, or null where the distribution is not known.
+      type: str
+      sample: linux-headers-6.1.0-40-amd64
+tarballs:
+  description: The archives packed, or found fresh.
+  returned: when O(mktarball) is given, outside check mode
+  type: list
+  elements: dict
+  contains:
+    kernel:
+      description: Kernel release.
+      type: str
+      sample: 6.1.0-40-amd64
+    arch:
+      description: Machine architecture.
+      type: str
+      sample: x86_64
+    path:
+      description: Path on the managed host.
+      type: str
+      sample: /var/cache/cipu-clock/ptp_cipu-0.1.0-6.1.0-40-amd64-x86_64.dkms.tar.gz
+    sha256:
+      description: Checksum, hexadecimal.
+      type: str
+      sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    size_bytes:
+      description: Size, bytes.
+      type: int
+      sample: 21044
+make_log:
+  description: The end of the build's log.
+  returned: when a build failed
+  type: str
+"""
+
+import hashlib
+import os
+import re
+import tarfile
+import time
+import zlib
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cipu.clock.plugins.module_utils import _kernels
+from ansible_collections.cipu.clock.plugins.module_utils._dkms import (
+    make_log,
+    meaning,
+    parse_status,
+    state_of,
+)
+from ansible_collections.cipu.clock.plugins.module_utils._dkms_plan import (
+    RANK,
+    Wanted,
+    kernels_to_build,
+    plan,
+    predicted,
+    states,
+)
+from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
+
+SOURCE_FILES_LIMIT = 10000
+
+
+class Host:
+    """The one place that touches the host, so that tests can stand in for it."""
+
+    def __init__(self, module, tree=None):
+        self.module = module
+        self.tree = tree or Tree()
+        self.dkms = module.get_bin_path("dkms")
+        self.arch = os.uname().machine
+
+    def records(self, name):
+        if self.dkms is None:
+            return []
+        rc, out, err = self.module.run_command([self.dkms, "status", "-m", name])
+        if rc:
+            self.module.fail_json(
+                msg="dkms status failed: {0}".format((err or out).strip()[-500:]), rc=rc
+            )
+        return [record for record in parse_status(out) if record["name"] == name]
+
+    def stale(self, name, version, kernel):
+        """Whether a file of the source is newer than the build. Times yet to come prove nothing."""
+        built = "/var/lib/dkms/{0}/{1}/{2}/{3}/module".format(name, version, kernel, self.arch)
+        modules = [self.tree.path(built + "/" + entry) for entry in self.tree.names(built)]
+        if not modules:
+            return False
+        built_at_s = min(_mtime(path) for path in modules)
+        newest_s = _newest_mtime(self.tree.path("/usr/src/{0}-{1}".format(name, version)))
+        return built_at_s < newest_s
+
+
+def _mtime(path):
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0
+
+
+def _newest_mtime(folder):
+    newest_s, now_s, seen = 0, time.time(), 0
+    for base, _folders, files in os.walk(folder):
+        for entry in files:
+            seen += 1
+            changed_s = _mtime(os.path.join(base, entry))
+            if changed_s <= now_s:
+                newest_s = max(newest_s, changed_s)
+        if seen > SOURCE_FILES_LIMIT:
+            break
+    return newest_s
+
+
+def kernels_in_tarball(path, arch):
+    """Kernel releases that a DKMS archive holds a build of for this architecture."""
+    found = set()
+    with tarfile.open(path) as archive:
+        for member in archive:
+            parts = [part for part in member.name.split("/") if part not in {"", "."}]
+            if len(parts) >= 3 and parts[0] == "dkms_main_tree" and parts[2] == arch:
+                found.add(parts[1])
+    return found
+
+
+class Dkms:
+    def __init__(self, module, host):
+        self.module = module
+        self.host = host
+        self.params = module.params
+        self.name = self.params["name"]
+        self.version = self.params["version"]
+        self.kernels = self.resolve_kernels()
+        self.result = {"changed": False, "actions": [], "kernels": self.kernels}
+
+    def fail(self, message, **more):
+        self.result.update(more)
+        self.module.fail_json(msg=message, **self.result)
+
+    def fail_or_warn(self, message, **more):
+        """In check mode an earlier task may have been going to bring what is missing."""
+        if not self.module.check_mode:
+            self.fail(message, **more)
+        self.result.update(more)
+        self.module.warn(message)
+
+    def resolve_kernels(self):
+        running = os.uname().release
+        resolved = []
+        for kernel in self.params["kernels"]:
+            if kernel == "bootable":
+                releases = _kernels.bootable(self.host.tree, running)
+            else:
+                releases = [running if kernel == "running" else kernel]
+            resolved += [release for release in releases if release not in resolved]
+        unknown = [k for k in resolved if not self.host.tree.is_dir("/lib/modules/" + k)]
+        if unknown and self.params["state"] in {"built", "installed"}:
+            self.module.fail_json(
+                msg="No such kernel on this host: {0}. There are: {1}.".format(
+                    ", ".join(unknown), ", ".join(self.host.tree.names("/lib/modules")) or "none"
+                ),
+                changed=False,
+                actions=[],
+            )
+        return resolved
+
+    def tarballs(self):
+        chosen = {}
+        for path in self.params["tarball"]:
+            try:
+                kernels = kernels_in_tarball(path, self.host.arch)
+            except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+                self.fail_or_warn("The archive {0} cannot be read: {1}.".format(path, error))
+                continue
+            for kernel in kernels:
+                chosen.setdefault(kernel, path)
+        return chosen
+
+    def wanted(self, records):
+        state = self.params["state"]
+        stale = []
+        if state in {"built", "installed"} and not self.params["tarball"]:
+            stale = [k for k in self.kernels if self.host.stale(self.name, self.version, k)]
+        return Wanted(
+            self.name,
+            self.version,
+            state,
+            self.kernels,
+            stale=stale,
+            tarballs=self.tarballs(),
+            force=self.params["force"],
+            remove_others=self.params["other_versions"] == "remove",
+            has_source=self.host.tree.is_file(
+                "/usr/src/{0}-{1}/dkms.conf".format(self.name, self.version)
+            ),
+        )
+
+    def preflight(self, records, steps):
+        """Everything that can be known to fail is said before the first command."""
+        if self.host.dkms is None:
+            if self.params["state"] == "absent":
+                return
+            self.fail_or_warn("dkms is not installed. Install the package dkms.")
+        if any(verb == "add" for verb, _kernel, _argv in steps):
+            conf = "/usr/src/{0}-{1}/dkms.conf".format(self.name, self.version)
+            if not self.host.tree.is_file(conf):
+                self.fail_or_warn("There is no source tree to add: {0} is missing.".format(conf))
+        to_build = kernels_to_build(steps)
+        if self.params["tarball"] and to_build:
+            self.fail_or_warn(
+                "No archive holds a build of {0} {1} for kernel {2}.".format(
+                    self.name, self.version, ", ".join(to_build)
+                )
+            )
+            return
+        missing = [
+            {"kernel": k, "package": _kernels.headers_package(self.host.tree, k)}
+            for k in to_build
+            if not _kernels.has_headers(self.host.tree, k)
+        ]
+        if missing:
+            packages = [m["package"] for m in missing if m["package"]]
+            self.fail_or_warn(
+                "The headers of kernel {0} are missing, nothing was built.{1}".format(
+                    ", ".join(m["kernel"] for m in missing),
+                    " Install {0}.".format(" ".join(packages)) if packages else "",
+                ),
+                missing_headers=missing,
+            )
+
+    def run(self):
+        records = self.host.records(self.name)
+        wanted = self.wanted(records)
+        steps = plan(records, wanted)
+        before = states(records, self.version, self.kernels)
+        self.preflight(records, steps)
+        self.result["changed"] = bool(steps)
+        if self.module.check_mode:
+            self.result["actions"] = [" ".join(argv) for _verb, _kernel, argv in steps]
+            after = predicted(records, wanted, steps)
+        else:
+            for verb, kernel, argv in steps:
+                self.step(verb, kernel, argv)
+            if steps:
+                records = self.host.records(self.name)
+            after = states(records, self.version, self.kernels)
+            self.verify(records, wanted)
+        self.result["versions"] = after
+        self.result["diff"] = {"before": _told(before), "after": _told(after)}
+        if self.params["mktarball"]:
+            self.pack(after)
+        self.module.exit_json(**self.result)
+
+    def step(self, verb, kernel, argv):
+        if verb == "remove" and self.forget_broken(argv):
+            return
+        self.result["actions"].append(" ".join(argv))
+        rc, out, err = self.module.run_command([self.host.dkms] + argv[1:])
+        # 3 and 5: someone was faster. ldtarball of 3.0 ends with 1 for a good archive without source.
+        if rc in {0, 3, 5} or verb == "ldtarball":
+            return
+        more = {"rc": rc, "stdout": out[-4000:], "stderr": err[-4000:]}
+        if verb == "build":
+            log = make_log(self.host.tree, self.name, self.version, kernel, self.host.arch)
+            if log:
+                more["make_log"] = log
+        self.fail(
+            "dkms {0} of {1} {2}{3} failed: {4}.".format(
+                verb,
+                self.name,
+                self.version or "",
+                " for kernel {0}".format(kernel) if kernel else "",
+                meaning(rc),
+            ),
+            **more
+        )
+
+    def forget_broken(self, argv):
+        """DKMS cannot remove what has lost its source tree; with nothing built, its entry is all."""
+        version = argv[argv.index("-v") + 1]
+        base = "/var/lib/dkms/{0}/{1}".format(self.name, version)
+        tree = self.host.tree
+        if tree.is_file(base + "/source/dkms.conf"):
+            return False
+        built = [entry for entry in tree.names(base) if entry not in {"source", "build"}]
+        if built:
+            self.fail(
+                "{0} {1} has lost its source tree, so dkms cannot remove it. Put /usr/src/{0}-{1} "
+                "back and run this again.".format(self.name, version)
+            )
+        for entry in ("source", "build"):
+            path = tree.path(base + "/" + entry)
+            argv = ["rm", "-rf", path]
+            self.result["actions"].append(" ".join(argv))
+            self.module.run_command(argv, check_rc=True)
+        os.rmdir(tree.path(base))
+        if not tree.names("/var/lib/dkms/" + self.name):
+            os.rmdir(tree.path("/var/lib/dkms/" + self.name))
+        return True
+
+    def verify(self, records, wanted):
+        """DKMS says 0 to more than it did, so its own status has the last word."""
+        if wanted.state == "absent":
+            left = [r for r in records if wanted.version in {None, r["version"]}]
+            if left:
+                self.fail("dkms still knows {0} after its removal.".format(self.name))
+            return
+        if wanted.state == "added":
+            short = [] if RANK[state_of(records, self.version, None)] else ["any kernel"]
+        else:
+            least = RANK[wanted.state]
+            short = [
+                k for k in self.kernels if RANK[state_of(records, self.version, k)] < least
+            ]
+        if short:
+            self.fail(
+                "{0} {1} is not {2} for {3}, though dkms did not fail.".format(
+                    self.name, self.version, wanted.state, ", ".join(short)
+                )
+            )
+
+    def pack(self, after):
+        """One archive a kernel: mktarball of 3.0 fails with more than one."""
+        folder = self.params["mktarball"]
+        told = []
+        for kernel in self.kernels:
+            path = os.path.join(
+                folder,
+                "{0}-{1}-{2}-{3}.dkms.tar.gz".format(
+                    self.name, self.version, kernel, self.host.arch
+                ),
+            )
+            if not self.fresh(path, kernel):
+                self.result["changed"] = True
+                argv = ["dkms", "mktarball", "-m", self.name, "-v", self.version, "-k", kernel]
+                argv += ["--binaries-only", "--archive", path]
+                if self.module.check_mode:
+                    self.result["actions"].append(" ".join(argv))
+                    continue
+                if not os.path.isdir(folder):
+                    os.makedirs(folder, 0o755)
+                self.step("mktarball", kernel, argv)
+            if not self.module.check_mode:
+                told.append(_tarball_told(path, kernel, self.host.arch))
+        if not self.module.check_mode:
+            self.result["tarballs"] = told
+
+    def fresh(self, path, kernel):
+        built = self.host.tree.path(
+            "/var/lib/dkms/{0}/{1}/{2}/{3}/module".format(
+                self.name, self.version, kernel, self.host.arch
+            )
+        )
+        return os.path.isfile(path) and _mtime(path) >= _newest_mtime(built)
+
+
+def _tarball_told(path, kernel, arch):
+    digest = hashlib.sha256()
+    with open(path, "rb") as archive:
+        for block in iter(lambda: archive.read(1 << 20), b""):
+            digest.update(block)
+    return {
+        "kernel": kernel,
+        "arch": arch,
+        "path": path,
+        "sha256": digest.hexdigest(),
+        "size_bytes": os.path.getsize(path),
+    }
+
+
+def _told(versions):
+    lines = [
+        "{0} on {1}: {2}\n".format(version, kernel, state)
+        for version, kernels in sorted(versions.items())
+        for kernel, state in sorted(kernels.items())
+        if state != "absent"
+    ]
+    return "".join(lines)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "version": {"type": "str"},
+            "state": {
+                "type": "str",
+                "choices": ["added", "built", "installed", "absent"],
+                "default": "installed",
+            },
+            "kernels": {"type": "list", "elements": "str", "default": ["running"]},
+            "tarball": {"type": "list", "elements": "path", "default": []},
+            "mktarball": {"type": "path"},
+            "other_versions": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
+            "force": {"type": "bool", "default": False},
+        },
+        required_if=[
+            ("state", "added", ["version"]),
+            ("state", "built", ["version"]),
+            ("state", "installed", ["version"]),
+        ],
+        supports_check_mode=True,
+    )
+    for option in ("name", "version"):
+        # They become parts of paths and words of command lines.
+        if not re.match(r"[A-Za-z0-9_][A-Za-z0-9_.+~:-]*$", module.params[option] or "x"):
+            module.fail_json(msg="{0} is not a name that DKMS takes.".format(option))
+    module.run_command_environ_update = {"LC_ALL": "C", "LANG": "C", "LANGUAGE": "C"}
+    Dkms(module, Host(module)).run()
+
+
+if __name__ == "__main__":
+    main()
