@@ -1,5 +1,3 @@
-# Copyright the cipu.clock authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads the controller's folder for cipu.clock.files, so that a whole tree is one round trip."""
 

@@ -1,6 +1,4 @@
 #!/usr/bin/python
-# Copyright the cipu.clock authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 DOCUMENTATION = r"""
@@ -8,14 +6,14 @@ module: chrony_dropin
 short_description: Hold a drop-in of chrony that is known to work
 version_added: 0.1.0
 description:
-  - Writes one drop-in file for chronyd, and one for its systemd unit, and leaves the administrator's
-    files alone.
-  - The whole configuration that would result is tested with C(chronyd -p) first. If chronyd does not
-    take it, nothing is changed, the daemon is not touched, and the message names the option and
-    chronyd's version.
-  - After a change chronyd is restarted. If it does not run, or does not select the source O(selects)
-    in time, the former files are put back and chronyd is restarted with them.
-author: cipu.clock authors (@cipu-clock)
+  - Writes one drop-in file for chronyd and one for its systemd unit. The administrator's files are
+    left alone.
+  - The whole configuration that would result is tested with C(chronyd -p) first. If chronyd refuses
+    it, nothing is changed, the daemon is not touched, and the message names option and version.
+  - After a change chronyd is restarted. If it does not run, or has not selected the source
+    O(selects) in time, the former files are put back and chronyd is restarted with them.
+author:
+  - The cipu.clock maintainers (@cipu-clock)
 options:
   state:
     description: V(absent) removes both files, and the unit's drop-in folder where that empties it.
@@ -220,9 +218,8 @@ class Chrony:
             text = with_first(to_text(config), folder, trial)
             if text is None:
                 raise Unusable(
-                    "{0} has no line 'confdir {1}', so the drop-in would not be read: add it".format(
-                        self.params["config"], folder
-                    )
+                    "{0} has no line 'confdir {1}', so the drop-in would not be read; "
+                    "add it".format(self.params["config"], folder)
                 )
             os.chmod(trial, 0o755)
             main, dropin = (
@@ -257,7 +254,7 @@ class Chrony:
         return "{0} {1} (line {2} of {3}); {4}".format(head, what, number, shown, tail)
 
     def refused_option(self, line):
-        """The first option of a refclock line that is not taken: it follows the longest good part."""
+        """The first option of a refclock line that is refused: it follows the longest good part."""
         words = line.split()
         if len(words) < 4 or words[0] != "refclock":
             return None
@@ -379,25 +376,21 @@ class Chrony:
             self.restart()
 
 
-def differences(paths, before, after):
-    return [
-        {
-            "before_header": path,
-            "after_header": path,
-            "before": to_text(old or b""),
-            "after": to_text(new or b""),
-        }
-        for path, old, new in zip(paths, before, after)
-        if old != new
-    ]
+def difference(path, before, after):
+    return {
+        "before_header": path,
+        "after_header": path,
+        "before": to_text(before or b""),
+        "after": to_text(after or b""),
+    }
 
 
 def main():
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     module.run_command_environ_update = {"LC_ALL": "C"}
     work = Chrony(module)
-    paths = module.params["path"], work.unit
-    before = [work.read(path) for path in paths]
+    dropin, unit = module.params["path"], work.unit
+    before = {path: work.read(path) for path in (dropin, unit)}
     failure = None
     try:
         if module.params["state"] == "present":
@@ -406,22 +399,27 @@ def main():
             work.absent()
     except (Unusable, OSError) as reason:
         failure = str(reason)
-    after = [work.read(path) for path in paths]
+    after = {path: work.read(path) for path in before}
     if module.check_mode and not failure:
-        present = module.params["state"] == "present"
-        texts = module.params["content"], module.params["unit_content"]
-        after = [to_bytes(text) if present and text else None for text in texts]
+        wanted = module.params["state"] == "present"
+        after[dropin] = to_bytes(module.params["content"]) if wanted else None
+        after[unit] = to_bytes(module.params["unit_content"]) if wanted else None
     result = {
         "changed": bool(work.actions),
         "actions": work.actions,
         "version": work.version(),
         "selected": work.selected(),
-        "former": dict(
-            zip(("content", "unit_content"), [text and to_text(text) for text in before])
-        ),
+        "former": {
+            "content": before[dropin] and to_text(before[dropin]),
+            "unit_content": before[unit] and to_text(before[unit]),
+        },
         "waited_s": work.waited_s,
         "rolled_back": work.rolled_back,
-        "diff": differences(paths, before, after),
+        "diff": [
+            difference(path, before[path], after[path])
+            for path in (dropin, unit)
+            if before[path] != after[path]
+        ],
     }
     if failure:
         module.fail_json(msg="chrony_dropin: {0}".format(failure), **result)

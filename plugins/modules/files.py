@@ -1,6 +1,4 @@
 #!/usr/bin/python
-# Copyright the cipu.clock authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 DOCUMENTATION = r"""
@@ -12,7 +10,8 @@ description:
     them and a second run costs one round trip, however many files there are.
   - With O(src) a whole folder of the controller is held, such as the source tree of a driver.
   - Files are replaced atomically. A file that is as wanted is not touched.
-author: cipu.clock authors (@cipu-clock)
+author:
+  - The cipu.clock maintainers (@cipu-clock)
 options:
   state:
     description: V(absent) removes the files, and O(root), where given, with everything beneath it.

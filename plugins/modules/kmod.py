@@ -1,6 +1,4 @@
 #!/usr/bin/python
-# Copyright the cipu.clock authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 DOCUMENTATION = r"""
@@ -8,14 +6,15 @@ module: kmod
 short_description: Have the installed driver of a PCI function loaded, bound and linked
 version_added: 0.1.0
 description:
-  - Loads a kernel module, and makes sure that the module in the kernel is the module on disk, with the
-    parameters asked for, that every PCI function of the given ids is bound to it, and that its device
-    links are there.
+  - Loads a kernel module, and makes sure that the module in the kernel is the module on disk with
+    the parameters asked for, that every PCI function of the given ids is bound to it, and that its
+    device links are there.
   - A stale module is replaced safely. Services that hold the device are stopped for that long and
     started again even if the reload fails.
-  - A function that the driver does not take ends in one sentence, which repeats what the kernel said.
+  - A function that the driver does not take ends in one sentence with what the kernel said.
   - Never reboots, never installs anything.
-author: cipu.clock authors (@cipu-clock)
+author:
+  - The cipu.clock maintainers (@cipu-clock)
 options:
   name:
     description: Name of the module.
