@@ -17,6 +17,8 @@ from ansible_collections.cipu.clock.plugins.module_utils._findings import (
 
 FULL_REACH = 0o377
 REFCLOCK = "#"
+UNSYNCHRONISED = "Not synchronised"
+LEAPS = ("Normal", "Insert second", "Delete second", UNSYNCHRONISED)
 NS = 1000000000
 
 
@@ -77,9 +79,9 @@ def chrony_source(host):
 
 def leap_status(host):
     leap = text(host.need_tracking(), "leap")
-    if leap is None:
+    if leap not in LEAPS:
         raise Unseen("the leap status is not told", True)
-    if leap.lower() == "not synchronised":
+    if leap == UNSYNCHRONISED:
         yield critical("chrony says that it is not synchronised.", leap, None, state="UNSYNCED")
 
 

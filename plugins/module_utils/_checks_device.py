@@ -80,10 +80,11 @@ def dev_stat(host):
 
 def sync_stat(host):
     for clock in host.need_clocks():
-        if not isinstance(dig(clock, "cipu", "sync"), dict):
-            raise Unseen("sync_stat of {0} is not told".format(name_of(clock)), True)
         for condition in GRAVE + PASSING:
-            if not flag(clock, "cipu", "sync", condition):
+            standing = flag(clock, "cipu", "sync", condition)
+            if standing is None:
+                raise Unseen("sync_stat of {0} is not told".format(name_of(clock)), True)
+            if not standing:
                 continue
             standing_s = _standing_s(host, clock, condition)
             limit_s = host.limits["sync_standing_s"]
@@ -110,11 +111,11 @@ def _standing_s(host, clock, condition):
 def standing_events(host):
     for clock in host.need_clocks():
         counters = dig(clock, "cipu", "counters")
-        if not isinstance(counters, dict):
-            raise Unseen("the counters of {0} are not told".format(name_of(clock)), True)
         for counter, condition in sorted(EVENTS.items()):
             begun, ended = number(counters, counter), number(counters, counter + "_rec")
-            if None not in {begun, ended} and begun > ended:
+            if begun is None or ended is None:
+                raise Unseen("the counters of {0} are not told".format(name_of(clock)), True)
+            if begun > ended:
                 yield warning(
                     "{0} counted {1} without an end.".format(
                         name_of(clock), condition.replace("_", " ")
@@ -146,12 +147,13 @@ def read_errors(host):
         reads = deltas.get("gettm", 0) - (number(clock, "cipu", "own_reads") or 0)
         if errors <= 0:
             continue
-        share_pct = round(min(100.0, 100.0 * errors / reads), 3) if reads > 0 else 100.0
+        share_pct = min(100.0, 100.0 * errors / reads) if reads > 0 else 100.0
+        told_pct = round(share_pct, 3)
         message = "{0} of {1} reads of {2} failed.".format(errors, max(reads, 0), name_of(clock))
         if share_pct >= critical_pct:
-            yield critical(message, share_pct, critical_pct, clock=name_of(clock))
+            yield critical(message, told_pct, critical_pct, clock=name_of(clock))
         elif share_pct > warn_pct:
-            yield warning(message, share_pct, warn_pct, clock=name_of(clock))
+            yield warning(message, told_pct, warn_pct, clock=name_of(clock))
 
 
 def over_threshold(host):
@@ -174,15 +176,16 @@ def read_bracket(host):
         most_ns = number(clock, "cipu", "registers", "max_lat_ns")
         if p99_ns is None or not most_ns or most_ns < 0:
             raise Unseen("the read bracket of {0} is not told".format(name_of(clock)))
-        share_pct = round(100.0 * p99_ns / most_ns, 1)
+        share_pct = 100.0 * p99_ns / most_ns
+        told_pct = round(share_pct, 1)
         message = "Reads of {0} take {1} ns, the device trusts them up to {2} ns.".format(
             name_of(clock), p99_ns, most_ns
         )
         if share_pct >= host.limits["bracket_critical_pct"]:
             limit = host.limits["bracket_critical_pct"]
-            yield critical(message, share_pct, limit, clock=name_of(clock))
+            yield critical(message, told_pct, limit, clock=name_of(clock))
         elif share_pct > host.limits["bracket_warn_pct"]:
-            yield warning(message, share_pct, host.limits["bracket_warn_pct"], clock=name_of(clock))
+            yield warning(message, told_pct, host.limits["bracket_warn_pct"], clock=name_of(clock))
 
 
 def measurement(host):

@@ -45,12 +45,13 @@ def _steal_pct(host):
 
 
 def steal(host):
-    share_pct = round(_steal_pct(host), 2)
-    message = "The hypervisor took {0} % of the CPU time.".format(share_pct)
+    share_pct = _steal_pct(host)
+    told_pct = round(share_pct, 2)
+    message = "The hypervisor took {0} % of the CPU time.".format(told_pct)
     if share_pct > host.limits["steal_critical_pct"]:
-        yield critical(message, share_pct, host.limits["steal_critical_pct"])
+        yield critical(message, told_pct, host.limits["steal_critical_pct"])
     elif share_pct > host.limits["steal_warn_pct"]:
-        yield warning(message, share_pct, host.limits["steal_warn_pct"])
+        yield warning(message, told_pct, host.limits["steal_warn_pct"])
 
 
 def vmclock(host):

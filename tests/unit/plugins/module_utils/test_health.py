@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""clock_health by table: one change to a healthy host, one check that fires for it, and no other."""
+
+import copy
+
+import pytest
+from ansible_collections.cipu.clock.plugins.module_utils._checks import BY_NAME, CHECKS
+from ansible_collections.cipu.clock.plugins.module_utils._findings import SEVERITIES, STATES
+from ansible_collections.cipu.clock.plugins.module_utils._health import judge
+
+from ..made import DROP, NOW_S, change, earlier, facts
+
+CLOCK = "clocks.0."
+CIPU = CLOCK + "cipu."
+MEASURED = CLOCK + "measurement."
+TRACKING = "chrony.tracking."
+W, C = "warning", "critical"
+
+# check, severity, state, changes to the facts, changes to the facts before (None: there are none)
+TABLE = [
+    ("function", C, "DEGRADED", {"functions.0.driver": DROP}, None),
+    ("function", C, "DEGRADED", {}, {"functions": [{"pci_address": "a"}, {"pci_address": "b"}]}),
+    ("driver_version", W, "DEGRADED", {"driver.loaded_version": "0.0.9"}, None),
+    ("driver_version", W, "DEGRADED", {"driver.installed_version": "0.2.0"}, None),
+    ("driver_loaded", W, "DEGRADED", {"driver.installed_srcversion": "OTHER"}, None),
+    ("dev_stat", C, "DEGRADED", {CIPU + "registers.dev_stat": 0}, None),
+    ("dev_stat", C, "DEGRADED", {CIPU + "registers.dev_stat": 1}, None),
+    ("sync_stat", W, "DEGRADED", {CIPU + "sync.maintenance": True}, None),
+    ("sync_stat", W, "DEGRADED", {CIPU + "sync.busy": True}, None),
+    ("sync_stat", C, "DEGRADED", {CIPU + "sync.clock_abnormal": True}, None),
+    ("sync_stat", C, "DEGRADED", {CIPU + "sync.device_error": True}, None),
+    (
+        "sync_stat",
+        C,
+        "DEGRADED",
+        {CIPU + "sync.busy": True},
+        {CIPU + "sync.busy": True, "taken_at_s": NOW_S - 61},
+    ),
+    (
+        "sync_stat",
+        W,
+        "DEGRADED",
+        {CIPU + "sync.busy": True},
+        {CIPU + "sync.busy": True, "taken_at_s": NOW_S - 60},
+    ),
+    ("standing_events", W, "DEGRADED", {CIPU + "counters.clk_abn": 1}, None),
+    ("standing_events", W, "DEGRADED", {CIPU + "counters.maint": 2}, None),
+    ("standing_events", C, "DEGRADED", {CIPU + "counters.maint_tout": 1}, {}),
+    ("read_errors", W, "DEGRADED", {CIPU + "counters.gettm_inval_err": 9}, {}),
+    ("read_errors", C, "DEGRADED", {CIPU + "counters.gettm_tout_err": 10}, {}),
+    ("over_threshold", W, "DEGRADED", {CIPU + "counters.gettm_excd_thresh": 1}, {}),
+    ("read_bracket", W, "DEGRADED", {MEASURED + "bracket_ns.p99": 1000001}, None),
+    ("read_bracket", C, "DEGRADED", {MEASURED + "bracket_ns.p99": 2000000}, None),
+    ("measurement", C, "DEGRADED", {MEASURED + "status": "failed"}, None),
+    ("measurement", C, "DEGRADED", {MEASURED + "status": "inconsistent"}, None),
+    ("measurement", "unknown", "UNKNOWN", {MEASURED + "status": "stepped"}, None),
+    ("measurement", C, "DEGRADED", {"clocks": []}, None),
+    ("phc_offset", W, "DEGRADED", {MEASURED + "offset_ns": 61201}, None),
+    ("phc_offset", C, "DEGRADED", {MEASURED + "offset_ns": -151201}, None),
+    (
+        "phc_offset",
+        C,
+        "DEGRADED",
+        {MEASURED + "offset_ns": 80000, CIPU + "registers.thresh_us": 20},
+        None,
+    ),
+    ("time_daemon", W, "DEGRADED", {"time_daemons": ["chronyd", "timesyncd"]}, None),
+    ("time_daemon", C, "UNSYNCED", {"time_daemons": []}, None),
+    ("chrony_source", C, "UNSYNCED", {"chrony.sources.0.state": "?"}, None),
+    (
+        "chrony_source",
+        W,
+        "DEGRADED",
+        {"chrony.sources.0.state": "-", "chrony.sources.1.state": "*"},
+        None,
+    ),
+    (
+        "chrony_source",
+        W,
+        "DEGRADED",
+        {"chrony": {"status": "absent"}, "time_daemons": ["timesyncd"]},
+        None,
+    ),
+    ("leap_status", C, "UNSYNCED", {TRACKING + "leap": "Not synchronised"}, None),
+    ("stratum", C, "UNSYNCED", {TRACKING + "stratum": 0}, None),
+    ("stratum", C, "UNSYNCED", {TRACKING + "stratum": 16}, None),
+    ("reach", W, "DEGRADED", {"chrony.sources.0.reach": 127}, None),
+    ("reach", C, "DEGRADED", {"chrony.sources.0.reach": 0}, None),
+    ("skew", W, "DEGRADED", {TRACKING + "skew_ppm": 1.01}, None),
+    ("update_age", W, "FREERUNNING", {TRACKING + "ref_time_s": NOW_S - 31}, None),
+    (
+        "update_age",
+        W,
+        "FREERUNNING",
+        {TRACKING + "ref_time_s": NOW_S - 81, TRACKING + "update_interval_s": 10.0},
+        None,
+    ),
+    ("error_bound", W, "DEGRADED", {"chrony.error_bound_s": 0.00005}, None),
+    ("error_bound", C, "DEGRADED", {"chrony.error_bound_s": 0.001}, None),
+    ("error_bound", "unknown", "UNKNOWN", {"chrony.error_bound_s": DROP}, None),
+    ("phc_against_ntp", W, "DEGRADED", {"chrony.sources.1.offset_s": 0.02}, None),
+    ("phc_against_ntp", C, "DEGRADED", {"chrony.sources.1.offset_s": -37.0}, None),
+    ("refclock_device", W, "DEGRADED", {"chrony.refclocks.0.device": "/dev/ptp0"}, None),
+    (
+        "refclock_device",
+        C,
+        "DEGRADED",
+        {
+            "chrony.refclocks.0.device": "/dev/ptp7",
+            "clocks.1": {"node": "/dev/ptp7", "kind": "kvm"},
+        },
+        None,
+    ),
+    ("device_access", C, "DEGRADED", {CLOCK + "mode": "0600"}, None),
+    ("device_access", C, "DEGRADED", {"chrony.groups": ["nogroup"]}, None),
+    ("clocksource", C, "DEGRADED", {"clocksource": "hpet"}, None),
+    ("clocksource", W, "DEGRADED", {}, {"clocksource": "kvm-clock"}),
+    ("steal", W, "DEGRADED", {"steal.stolen_ticks": 10 + 121}, {}),
+    ("steal", C, "DEGRADED", {"steal.stolen_ticks": 10 + 601}, {}),
+    ("steal", C, "DEGRADED", {"steal.during_probe_pct": 10.5}, None),
+    ("vmclock", C, "DISRUPTED", {"vmclock": {"clock_status": "unreliable"}}, None),
+    (
+        "vmclock",
+        C,
+        "DISRUPTED",
+        {"vmclock": {"disruption_marker": 2}},
+        {"vmclock": {"disruption_marker": 1}},
+    ),
+    ("kernel_module", C, "DEGRADED", {"kernel.bootable.0.has_module": False}, None),
+    ("kernel_module", W, "DEGRADED", {"kernel.bootable.1": {"release": "x", "has_module": False}}, None),
+    ("module_signature", C, "DEGRADED", {"secure_boot.lockdown": "integrity"}, None),
+    ("module_signature", C, "DEGRADED", {"secure_boot.signature_enforced": True}, None),
+]
+
+
+def apply(record, changes):
+    for path, value in changes.items():
+        target = record
+        steps = path.split(".")
+        for step in steps[:-1]:
+            target = target[int(step)] if isinstance(target, list) else target.setdefault(step, {})
+        if isinstance(target, list) and int(steps[-1]) == len(target):
+            target.append(value)
+        else:
+            change(record, path, value)
+
+
+def test_a_healthy_host_is_ok():
+    health = judge(facts(), earlier(), {"driver_version": "0.1.0"}, NOW_S)
+    assert (health["state"], health["severity"], health["reasons"]) == ("OK", "ok", [])
+    assert [entry["check"] for entry in health["not_checked"]] == ["vmclock"]
+    assert health["checks_run"] == len(CHECKS) - 1
+    assert health["error_bound_ns"] == 7012 + 1000
+
+
+@pytest.mark.parametrize("check, severity, state, changes, before", TABLE)
+def test_one_change_one_reason(check, severity, state, changes, before):
+    now = copy.deepcopy(facts())
+    previous = None
+    if before is not None:
+        previous = earlier()
+        apply(previous, before)
+    apply(now, changes)
+    health = judge(now, previous, {"driver_version": "0.1.0"}, NOW_S)
+    told = [(reason["check"], reason["severity"]) for reason in health["reasons"]]
+    assert told == [(check, severity)]
+    assert (health["state"], health["severity"]) == (state, severity)
+    reason = health["reasons"][0]
+    assert reason["advice"] == BY_NAME[check].advice
+    assert reason["unit"] == BY_NAME[check].unit
+    assert reason["message"].endswith(".")
+
+
+def test_every_check_can_fire():
+    assert {row[0] for row in TABLE} == set(BY_NAME)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"boot_id": "another"},
+        {"driver.load_id": 100},
+        {"clocks.0.instance": 4712},
+        {"clocks.0.cipu.counters.gettm": 100001},  # the count before is the higher one
+        {"clocks.0.pci_address": "0000:00:1f.0"},
+        {"taken_at_s": NOW_S},
+        {"clocks": "rubbish"},
+    ],
+)
+def test_no_delta_where_counters_may_have_begun_anew(changes):
+    now, previous = facts(), earlier()
+    change(now, "clocks.0.cipu.counters.gettm_inval_err", 500)
+    apply(previous, changes)
+    health = judge(now, previous, None, NOW_S)
+    assert [reason["check"] for reason in health["reasons"]] == []
+    assert "read_errors" in [entry["check"] for entry in health["not_checked"]]
+
+
+def test_own_reads_are_left_out():
+    now, previous = facts(), earlier()
+    # 1000 reads, all of them ours, and what failed of them we know from the measurement.
+    change(now, "clocks.0.cipu.own_reads", 1000)
+    change(now, "clocks.0.cipu.counters.gettm_inval_err", 4)
+    change(now, "clocks.0.measurement.failures", {"EIO": 4})
+    assert judge(now, previous, None, NOW_S)["state"] == "OK"
+    # One failure more was somebody else's: all of the none that others read.
+    change(now, "clocks.0.cipu.counters.gettm_inval_err", 5)
+    assert judge(now, previous, None, NOW_S)["reasons"][0]["check"] == "read_errors"
+
+
+def test_a_maintenance_that_ended_in_between_does_not_stand():
+    now, previous = facts(), earlier(by_s=600)
+    for record in (now, previous):
+        change(record, "clocks.0.cipu.sync.maintenance", True)
+    for name in ("maint", "maint_rec"):
+        change(now, "clocks.0.cipu.counters." + name, 5)
+    assert judge(now, previous, None, NOW_S)["severity"] == "warning"
+
+
+@pytest.mark.parametrize(
+    "given", [None, {}, [], "facts", {"schema": 2}, {"schema": 1}, {"schema": True}, 7]
+)
+def test_what_are_no_facts_is_unknown(given):
+    health = judge(given, None, None, NOW_S)
+    assert (health["state"], health["severity"]) == ("UNKNOWN", "unknown")
+    assert health["reasons"][0]["check"] == "facts"
+
+
+@pytest.mark.parametrize("age_s, state", [(300, "OK"), (301, "UNKNOWN"), (-301, "UNKNOWN")])
+def test_stale_facts_are_unknown(age_s, state):
+    assert judge(facts(), None, None, NOW_S + age_s)["state"] == state
+
+
+def test_a_host_without_a_clock_is_not_applicable():
+    now = facts()
+    now.update(functions=[], clocks=[], chrony={"status": "absent"}, time_daemons=[])
+    health = judge(now, None, None, NOW_S)
+    assert (health["state"], health["severity"]) == ("NOT_APPLICABLE", "ok")
+
+
+def test_a_host_whose_function_vanished_is_not_excused():
+    now = facts()
+    now.update(functions=[], clocks=[])
+    told = judge(now, None, None, NOW_S)["reasons"]
+    assert ("function", "critical") in [(reason["check"], reason["severity"]) for reason in told]
+
+
+def test_thresholds_are_used():
+    now = facts()
+    change(now, "clocks.0.measurement.offset_ns", 61201)
+    assert judge(now, None, {"offset_warn_ns": 20000}, NOW_S)["state"] == "OK"
+    assert judge(now, None, {"offset_critical_ns": 10000}, NOW_S)["severity"] == "critical"
+
+
+def test_worst_reason_comes_first():
+    now = facts()
+    change(now, "clocks.0.cipu.sync.device_error", True)
+    change(now, "chrony.tracking.skew_ppm", 5.0)
+    change(now, "functions.0.driver", DROP)
+    severities = [r["severity"] for r in judge(now, None, None, NOW_S)["reasons"]]
+    assert severities == sorted(severities, key=SEVERITIES.index, reverse=True)
+    assert set(STATES) >= {judge(now, None, None, NOW_S)["state"]}
