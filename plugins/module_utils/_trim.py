@@ -25,23 +25,19 @@ MEASUREMENT = dict(
     samples=int,
     failures=ERRNO_COUNTS,
     interval_ns=[int],
-    bracket_ns={"min": int, "p50": int, "p99": int, "max": int},
+    bracket_ns={"p50": int, "p99": int, "max": int},
     frequency_ppb=float,
     frequency_uncertainty_ppb=float,
 )
 REGISTERS = {
     name: int
     for name in (
-        "dev_feat",
         "gst_feat",
         "drv_ver",
         "dev_stat",
-        "sync_stat",
         "tm_prec_ns",
         "epo_base_yr",
-        "leap_sec",
         "max_lat_ns",
-        "mt_tout_us",
         "thresh_us",
     )
 }
@@ -82,7 +78,6 @@ CLOCK = dict(
     measurement=MEASUREMENT,
     cipu={
         "registers": REGISTERS,
-        "features": [str],
         "sync": SYNC,
         "counters": COUNTERS,
         "own_reads": int,

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""chronyc -c and chronyd -p, as they print."""
+
+import pytest
+from ansible_collections.cipu.clock.plugins.module_utils import _chrony
+
+TRACKING = (
+    "43495055,CIPU,1,1766000098.512345678,-0.000000012,0.000000003,0.000000100,"
+    "-12.345,0.001,0.010,0.000010000,0.000002000,1.0,Normal"
+)
+SOURCES = (
+    "#,*,CIPU,0,0,377,1,-0.000000005,-0.000000006,0.000005123\n"
+    "^,-,192.0.2.1,2,6,377,30,0.000100000,0.000110000,0.012500000\n"
+    "^,?,192.0.2.2,0,6,0,4294967295,0.000000000,0.000000000,0.000000000"
+)
+SELECTDATA = (
+    "*,CIPU,N,-P---,-P---,1,1.0,-5.123e-06,5.111e-06,N\n"
+    "D,192.0.2.1,N,-----,-----,30,1.0,-1.2e-02,1.3e-02,N\n"
+    "M,192.0.2.2,N,-----,-----,0,1.0,0,0,N"
+)
+
+
+def test_one_report_has_all_three():
+    tracking, sources = _chrony.parse_report("\n".join([TRACKING, SOURCES, SELECTDATA]))
+    assert tracking["refid"] == "43495055"
+    assert tracking["source"] == "CIPU"
+    assert tracking["stratum"] == 1
+    assert tracking["ref_time_s"] == 1766000098.512345678
+    assert tracking["system_time_offset_s"] == -0.000000012
+    assert tracking["root_dispersion_s"] == 0.000002
+    assert tracking["update_interval_s"] == 1.0
+    assert tracking["leap"] == "Normal"
+    assert [(s["mode"], s["state"], s["name"], s["reach"]) for s in sources] == [
+        ("#", "*", "CIPU", 0o377),
+        ("^", "-", "192.0.2.1", 0o377),
+        ("^", "?", "192.0.2.2", 0),
+    ]
+    assert sources[0]["offset_s"] == -0.000000005
+    assert sources[1]["error_s"] == 0.0125
+    assert sources[2]["last_rx_s"] is None
+    assert [s["selection"] for s in sources] == ["*", "D", "M"]
+    assert _chrony.selected(sources) == "CIPU"
+
+
+def test_a_refused_command_in_between_does_no_harm():
+    text = "\n".join([TRACKING, SOURCES, "501 Not authorised"])
+    tracking, sources = _chrony.parse_report(text)
+    assert tracking is not None
+    assert len(sources) == 3
+    assert "selection" not in sources[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "506 Cannot talk to daemon\n", "a,b,c\n", ",".join("x" * 14), "\x00,\n", "#" + "," * 9]
+)
+def test_what_is_no_report_has_no_tracking(text):
+    assert _chrony.parse_report(text)[0] is None
+
+
+def test_many_sources_are_bounded():
+    many = "\n".join([SOURCES.splitlines()[1]] * 500)
+    assert len(_chrony.parse_report(many)[1]) == _chrony.SOURCES_LIMIT
+
+
+def test_error_bound():
+    tracking = _chrony.parse_tracking(TRACKING.split(","))
+    assert _chrony.error_bound_s(tracking) == pytest.approx(12e-9 + 2e-6 + 5e-6)
+    for key, value in (("leap", "Not synchronised"), ("stratum", 0), ("root_delay_s", None)):
+        assert _chrony.error_bound_s(dict(tracking, **{key: value})) is None
+
+
+def test_refclocks_of_a_configuration():
+    text = """
+confdir /etc/chrony/conf.d
+refclock PHC /dev/ptp_cipu refid CIPU poll 0 dpoll -1 delay 0.000010 prefer
+! refclock PHC /dev/ptp9
+refclock phc /dev/ptp1:nocrossts trust # why
+refclock SHM 0
+refclock PHC
+server 192.0.2.1 iburst
+"""
+    assert _chrony.parse_refclocks(text) == [
+        {"driver": "PHC", "device": "/dev/ptp_cipu", "refid": "CIPU", "prefer": True},
+        {"driver": "PHC", "device": "/dev/ptp1", "device_options": "nocrossts", "trust": True},
+        {"driver": "SHM", "device": "0"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, version",
+    [
+        ("chronyd (chrony) version 4.3 (+CMDMON +NTP)", "4.3"),
+        ("chronyd (chrony) version 4.8-pre1 (+CMDMON)", "4.8"),
+        ("what", None),
+    ],
+)
+def test_version(text, version):
+    assert _chrony.parse_version(text) == version

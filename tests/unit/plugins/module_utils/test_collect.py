@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""clock_facts on made-up hosts: all there, nothing there, and everything hostile."""
+
+import json
+import os
+
+import pytest
+from ansible_collections.cipu.clock.plugins.module_utils._collect import Collector
+from ansible_collections.cipu.clock.plugins.module_utils._health import judge
+from ansible_collections.cipu.clock.plugins.module_utils._run import Outcome
+from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
+
+from ..made import report
+from .test_chrony import SELECTDATA, SOURCES, TRACKING
+
+RUNNING = os.uname().release
+FACTS_LIMIT_BYTES = 4096
+
+FILES = {
+    "usr/local/bin/clockprobe": "",
+    "proc/sys/kernel/random/boot_id": "0d5bd4a3-6c4e-4a1e-9b5e-1f6a2b3c4d5e\n",
+    "proc/stat": "cpu  1000 0 500 90000 10 0 5 85 0 0\ncpu0 1 2 3\n",
+    "proc/77/comm": "chronyd\n",
+    "proc/77/status": "Name:\tchronyd\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t\n",
+    "sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
+    "sys/class/ptp/ptp0/clock_name": "ptp_cipu\n",
+    "sys/module/ptp_cipu/version": "0.1.0\n",
+    "sys/module/ptp_cipu/srcversion": "B1E2A3D4C5F60718293A4B5\n",
+    "sys/module/ptp_cipu/taint": "OE\n",
+    "sys/module/module/parameters/sig_enforce": "N\n",
+    "sys/kernel/security/lockdown": "[none] integrity confidentiality\n",
+    "etc/chrony/chrony.conf": "",
+    "run/systemd/system/.there": "",
+    "boot/vmlinuz-" + RUNNING: "",
+    "lib/modules/" + RUNNING + "/modules.dep": "",
+    "var/lib/dkms/ptp_cipu/.there": "",
+}
+
+MODINFO = """filename:       /lib/modules/K/updates/dkms/ptp_cipu.ko
+version:        0.1.0
+license:        GPL
+srcversion:     B1E2A3D4C5F60718293A4B5
+signer:         DKMS module signing key
+"""
+UNITS = """MainPID=0
+Id=systemd-timesyncd.service
+ActiveState=inactive
+
+MainPID=77
+Id=chrony.service
+ActiveState=active
+
+MainPID=77
+Id=chrony.service
+ActiveState=active
+"""
+SAID = {
+    "clockprobe": json.dumps(report()),
+    "chronyc": "\n".join([TRACKING, SOURCES, SELECTDATA]),
+    "chronyd -v": "chronyd (chrony) version 4.3 (+CMDMON)",
+    "chronyd -p": "refclock PHC /dev/ptp_cipu refid CIPU poll 0 prefer\n",
+    "modinfo": MODINFO,
+    "modinfo -k": "/lib/modules/K/updates/dkms/ptp_cipu.ko\n",
+    "dkms": "ptp_cipu/0.1.0, {0}, x86_64: installed\n".format(RUNNING),
+    "systemctl": UNITS,
+}
+
+
+class MadeUp:
+    """A host of files under a folder and of programs that say what they are told to."""
+
+    def __init__(self, folder, files=None, said=None):
+        self.said = SAID if said is None else said
+        self.asked = []
+        for name, text in (FILES if files is None else files).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        self.folder = folder
+
+    def which(self, name):
+        known = {key.split()[0] for key in self.said}
+        return "/usr/bin/" + name if name in known else None
+
+    def run_all(self, commands, timeout_s):
+        outcomes = {}
+        for name, argv in commands.items():
+            self.asked.append(argv)
+            program = os.path.basename(argv[0])
+            text = self.said.get(" ".join([program] + argv[1:2]), self.said.get(program, ""))
+            outcomes[name] = text if isinstance(text, Outcome) else Outcome(0, text)
+        return outcomes
+
+    def facts(self):
+        collector = Collector(
+            "/usr/local/bin/clockprobe",
+            "ptp_cipu",
+            20,
+            tree=Tree(str(self.folder)),
+            run_all=self.run_all,
+            which=self.which,
+        )
+        return collector.facts()
+
+
+def test_a_common_host(tmp_path):
+    facts = MadeUp(tmp_path).facts()
+    assert facts["probe"] == {
+        "status": "ok",
+        "path": "/usr/local/bin/clockprobe",
+        "version": "0.1.0",
+    }
+    assert [clock["node"] for clock in facts["clocks"]] == ["/dev/ptp0", "/dev/ptp1"]
+    assert facts["clocks"][0]["instance"] > 0
+    assert "instance" not in facts["clocks"][1]
+    assert facts["chrony"]["status"] == "ok"
+    assert facts["chrony"]["selected"] == "CIPU"
+    assert facts["chrony"]["version"] == "4.3"
+    assert facts["chrony"]["refclocks"][0]["device"] == "/dev/ptp_cipu"
+    assert facts["chrony"]["user"] == "root"
+    assert facts["time_daemons"] == ["chronyd"]
+    assert facts["clocksource"] == "tsc"
+    assert facts["steal"] == {"stolen_ticks": 85, "total_ticks": 91600, "during_probe_pct": 0.0}
+    assert facts["driver"]["loaded"] is True
+    assert facts["driver"]["loaded_srcversion"] == facts["driver"]["installed_srcversion"]
+    assert facts["driver"]["signer"] == "DKMS module signing key"
+    assert facts["driver"]["dkms"][0]["state"] == "installed"
+    assert facts["kernel"]["running"] == facts["kernel"]["next"] == RUNNING
+    assert facts["kernel"]["bootable"][0]["has_module"] is True
+    assert facts["secure_boot"] == {
+        "enabled": False,
+        "lockdown": "none",
+        "signature_enforced": False,
+    }
+    assert facts["missing"] == []
+    assert judge(facts, now_s=facts["taken_at_s"])["state"] != "UNKNOWN"
+
+
+def test_a_common_host_is_small(tmp_path):
+    assert len(json.dumps(MadeUp(tmp_path).facts())) < FACTS_LIMIT_BYTES
+
+
+def test_the_probe_runs_alone_and_first(tmp_path):
+    host = MadeUp(tmp_path)
+    host.facts()
+    assert os.path.basename(host.asked[0][0]) == "clockprobe"
+    assert sum("clockprobe" in argv[0] for argv in host.asked) == 1
+
+
+def test_an_empty_host(tmp_path):
+    facts = MadeUp(tmp_path, {}, {}).facts()
+    assert facts["probe"]["status"] == "missing"
+    assert facts["clocks"] == facts["functions"] == facts["time_daemons"] == []
+    assert facts["chrony"] == {"status": "absent"}
+    assert facts["driver"]["loaded"] is False
+    assert len(facts["missing"]) >= 2
+    assert judge(facts, now_s=facts["taken_at_s"])["state"] == "NOT_APPLICABLE"
+
+
+def test_without_clockprobe_the_bus_tells_of_functions(tmp_path):
+    files = {key: text for key, text in FILES.items() if "clockprobe" not in key}
+    base = "sys/bus/pci/devices/0000:00:10.0/"
+    files.update({base + "vendor": "0x1ded\n", base + "device": "0x500c\n"})
+    files.update({"sys/bus/pci/devices/0000:00:02.0/vendor": "0x8086\n"})
+    facts = MadeUp(tmp_path, files).facts()
+    assert facts["functions"] == [{"pci_address": "0000:00:10.0"}]
+    health = judge(facts, now_s=facts["taken_at_s"])
+    told = {(reason["check"], reason["severity"]) for reason in health["reasons"]}
+    assert {("function", "critical"), ("dev_stat", "unknown")} <= told
+
+
+@pytest.mark.parametrize(
+    "said, words",
+    [
+        ("", "exit status 0"),
+        ("Segmentation fault", "exit status"),
+        ("[]", "schema"),
+        ('{"schema": 2}', "schema"),
+        ("[" * 100000, "exit status"),
+        (Outcome(problem="timeout"), "timeout"),
+        (Outcome(1, "", "no clock answers"), "no clock answers"),
+    ],
+)
+def test_a_probe_that_fails_is_told(tmp_path, said, words):
+    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=said)).facts()
+    assert facts["probe"]["status"] == "failed"
+    assert words in facts["probe"]["message"]
+    assert facts["clocks"] == []
+    assert judge(facts, now_s=facts["taken_at_s"])["state"] != "OK"
+
+
+def test_a_probe_that_could_not_measure_still_reports(tmp_path):
+    told = Outcome(1, json.dumps(report()))
+    assert MadeUp(tmp_path, said=dict(SAID, clockprobe=told)).facts()["probe"]["status"] == "ok"
+
+
+def test_a_report_of_rubbish_is_bounded(tmp_path):
+    hostile = report()
+    hostile["clocks"] = [dict(hostile["clocks"][0], node="x" * 10**6, index=i) for i in range(100)]
+    hostile["clocks"] += [None, 7, {"kind": ["a"]}, {"measurement": {"failures": {"E": "x"}}}]
+    hostile["clocks"][0]["measurement"] = {"offset_ns": "many", "samples": True, "interval_ns": 4}
+    hostile["functions"] = [{"pci_address": {}}] * 1000
+    hostile["vmclock"] = {"k" * 1000: "v" * 1000, "marker": 10**400, "flags": ["a"] * 1000}
+    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(hostile))).facts()
+    assert len(json.dumps(facts)) < 5 * FACTS_LIMIT_BYTES
+    assert len(facts["clocks"]) == 8
+    assert facts["clocks"][0]["measurement"] == {}
+    assert "94 further clocks are not told." in facts["missing"]
+
+
+def test_other_clocks_are_told_in_short(tmp_path):
+    told = report()
+    told["clocks"][1].update(kind="kvm", name="KVM virtual PTP", driver="ptp_kvm")
+    clock = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(told))).facts()["clocks"][1]
+    assert clock["kind"] == "kvm"
+    assert "cipu" not in clock
+    assert clock["measurement"]["offset_ns"] == -1250
+
+
+@pytest.mark.parametrize("units, status", [(UNITS, "denied"), ("", "stopped")])
+def test_chrony_that_does_not_answer(tmp_path, units, status):
+    said = dict(SAID, chronyc=Outcome(1, "506 Cannot talk to daemon\n"), systemctl=units)
+    facts = MadeUp(tmp_path, said=said).facts()
+    assert facts["chrony"]["status"] == status
+    assert "tracking" not in facts["chrony"]
+
+
+def test_without_systemd_processes_tell_of_daemons(tmp_path):
+    files = {key: text for key, text in FILES.items() if "systemd" not in key}
+    files["proc/78/comm"] = "systemd-timesyn\n"
+    said = {key: text for key, text in SAID.items() if key != "systemctl"}
+    assert MadeUp(tmp_path, files, said).facts()["time_daemons"] == ["chronyd", "timesyncd"]
+
+
+def test_a_configuration_that_chronyd_refuses_is_told(tmp_path):
+    said = dict(SAID)
+    said["chronyd -p"] = Outcome(1, "", "Fatal error : Invalid directive at line 3")
+    facts = MadeUp(tmp_path, said=said).facts()
+    assert "line 3" in facts["chrony"]["config_error"]
+    assert "refclocks" not in facts["chrony"]
+
+
+def test_an_efi_host_with_secure_boot(tmp_path):
+    host = MadeUp(tmp_path)
+    base = tmp_path / "sys/firmware/efi/efivars"
+    base.mkdir(parents=True)
+    name = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+    (base / name).write_bytes(b"\x06\x00\x00\x00\x01")
+    (tmp_path / "sys/kernel/security/lockdown").write_text("none [integrity] confidentiality\n")
+    facts = host.facts()
+    assert facts["secure_boot"]["enabled"] is True
+    assert facts["secure_boot"]["lockdown"] == "integrity"
+
+
+def test_a_host_to_be_rebooted(tmp_path):
+    host = MadeUp(tmp_path)
+    (tmp_path / "lib/modules/99.0.0").mkdir()
+    (tmp_path / "boot/vmlinuz-99.0.0").write_text("")
+    facts = host.facts()
+    assert facts["kernel"]["next"] == "99.0.0"
+    assert facts["kernel"]["reboot_pending"] is True
