@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "errname.h"
+
+#include <errno.h>
+
+#define NAME(e) { e, #e }
+
+const char *errno_name(int number)
+{
+	static const struct {
+		int number;
+		const char *name;
+	} names[] = {
+		NAME(EACCES), NAME(EAGAIN), NAME(EBUSY), NAME(EFAULT), NAME(EINTR), NAME(EINVAL),
+		NAME(EIO), NAME(ELOOP), NAME(EMFILE), NAME(ENFILE), NAME(ENODEV), NAME(ENOENT),
+		NAME(ENOMEM), NAME(ENOSYS), NAME(ENOTTY), NAME(ENXIO), NAME(EOPNOTSUPP),
+		NAME(EPERM), NAME(ERANGE), NAME(EROFS), NAME(ETIMEDOUT),
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (names[i].number == number)
+			return names[i].name;
+	}
+	return "EOTHER";
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CLOCKPROBE_OPTIONS_H
+#define CLOCKPROBE_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "probe.h"
+
+#define EXIT_USAGE 2
+
+enum format {
+	FORMAT_TABLE,
+	FORMAT_JSON,
+};
+
+struct options {
+	enum format format;
+	struct probe_options probe;
+};
+
+/* False when there is nothing left to do but to leave with *exit_status. */
+bool options_parse(int argc, char **argv, struct options *options, int *exit_status);
+
+#endif

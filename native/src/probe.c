@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "probe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "measure.h"
+#include "steal.h"
+#include "text.h"
+
+const char *measurement_status_name(enum measurement_status status)
+{
+	static const char *const names[] = {
+		[MEASUREMENT_OK] = "ok",
+		[MEASUREMENT_INCONSISTENT] = "inconsistent",
+		[MEASUREMENT_STEPPED] = "stepped",
+		[MEASUREMENT_FAILED] = "failed",
+		[MEASUREMENT_SKIPPED] = "skipped",
+	};
+
+	return names[status];
+}
+
+static void read_host(const char *root, struct probe_host *host)
+{
+	struct timespec ts = { 0, 0 };
+
+	if (text_read_line(root, "/proc/sys/kernel/random/boot_id", host->boot_id,
+			   sizeof(host->boot_id)) < 0)
+		host->boot_id[0] = '\0';
+	if (text_read_line(root, "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+			   host->clocksource, sizeof(host->clocksource)) < 0)
+		host->clocksource[0] = '\0';
+	clock_gettime(CLOCK_REALTIME, &ts);
+	host->taken_at_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static bool names_clock(const struct clock_info *c, const char *name)
+{
+	if (!strcmp(name, c->node) || !strcmp(name, c->node + strlen("/dev/")) ||
+	    (*c->pci_address && !strcmp(name, c->pci_address)))
+		return true;
+	for (unsigned i = 0; i < c->n_links; i++) {
+		if (!strcmp(name, c->links[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool is_selected(const struct probe_options *options, const struct clock_info *c)
+{
+	if (!options->n_selected)
+		return true;
+	for (unsigned i = 0; i < options->n_selected; i++) {
+		if (names_clock(c, options->selected[i]))
+			return true;
+	}
+	return false;
+}
+
+static void read_cipu(const char *root, struct probed_clock *c)
+{
+	char directory[TEXT_PATH_SIZE];
+
+	if (c->info.kind != CLOCK_CIPU)
+		return;
+	snprintf(directory, sizeof(directory), "%s/cipu", c->info.device_directory);
+	c->has_cipu = cipu_read(root, directory, &c->cipu);
+}
+
+static void skip(struct measurement *m, const char *reason)
+{
+	m->status = MEASUREMENT_SKIPPED;
+	text_copy(m->reason, sizeof(m->reason), reason);
+}
+
+static void probe_clock(const struct probe_options *options, struct probed_clock *c)
+{
+	struct measurement *m = &c->measurement;
+
+	if (options->list_only)
+		skip(m, "asked to list only");
+	else if (!is_selected(options, &c->info))
+		skip(m, "not among the clocks asked for");
+	else
+		measure_collect(options->root, &c->info, &options->collect, m);
+	/* after the reads: the driver's sync_stat is of its last one */
+	read_cipu(options->root, c);
+	measure_estimate(m, c->has_cipu ? cipu_claimed_precision_ns(&c->cipu) : 0);
+}
+
+int probe_run(const struct probe_options *options, struct probe *probe)
+{
+	struct discovery *found = malloc(sizeof(*found));
+	struct cpu_ticks before, after;
+	bool has_ticks;
+
+	memset(probe, 0, sizeof(*probe));
+	if (!found)
+		return -ENOMEM;
+	discover(options->root, found);
+	probe->clocks = calloc(found->n_clocks ? found->n_clocks : 1, sizeof(*probe->clocks));
+	if (!probe->clocks) {
+		free(found);
+		return -ENOMEM;
+	}
+	probe->n_clocks = found->n_clocks;
+	probe->n_functions = found->n_functions;
+	memcpy(probe->functions, found->functions, sizeof(probe->functions));
+	probe->more = found->more;
+	read_host(options->root, &probe->host);
+	has_ticks = steal_read(options->root, &before);
+	for (unsigned i = 0; i < probe->n_clocks; i++) {
+		probe->clocks[i].info = found->clocks[i];
+		probe_clock(options, &probe->clocks[i]);
+	}
+	free(found);
+	probe->host.has_steal = has_ticks && steal_read(options->root, &after) &&
+				steal_pct(&before, &after, &probe->host.steal_pct);
+	return 0;
+}
+
+void probe_free(struct probe *probe)
+{
+	free(probe->clocks);
+	probe->clocks = NULL;
+}
+
+int probe_exit_status(const struct probe *probe)
+{
+	unsigned measured = 0;
+
+	for (unsigned i = 0; i < probe->n_functions; i++) {
+		if (!*probe->functions[i].driver)
+			return 1;
+	}
+	for (unsigned i = 0; i < probe->n_clocks; i++) {
+		switch (probe->clocks[i].measurement.status) {
+		case MEASUREMENT_OK:
+			measured++;
+			break;
+		case MEASUREMENT_SKIPPED:
+			break;
+		default:
+			return 1;
+		}
+	}
+	return measured ? 0 : 3;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One look at all clocks of a host: what the reports print. */
+#ifndef CLOCKPROBE_PROBE_H
+#define CLOCKPROBE_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cipu.h"
+#include "collect.h"
+#include "discover.h"
+#include "estimate.h"
+
+#define PROBE_REASON_SIZE 160
+#define PROBE_MAX_SELECTED 16
+
+struct probe_options {
+	const char *root; /* before /sys, /proc, /dev and /etc; empty on a host */
+	bool list_only;
+	unsigned n_selected; /* 0: all clocks */
+	const char *selected[PROBE_MAX_SELECTED];
+	struct collect_params collect;
+};
+
+enum measurement_status {
+	MEASUREMENT_OK,
+	MEASUREMENT_INCONSISTENT,
+	MEASUREMENT_STEPPED,
+	MEASUREMENT_FAILED,
+	MEASUREMENT_SKIPPED,
+};
+
+struct measurement {
+	enum measurement_status status;
+	char reason[PROBE_REASON_SIZE]; /* empty: none */
+	struct collected collected;
+	struct estimate estimate;
+	bool has_frequency;
+	double frequency_ppb;
+	double frequency_uncertainty_ppb;
+};
+
+struct probed_clock {
+	struct clock_info info;
+	struct measurement measurement;
+	bool has_cipu;
+	struct cipu cipu;
+};
+
+/* What holds for the host as a whole. */
+struct probe_host {
+	char boot_id[64];
+	char clocksource[64];
+	int64_t taken_at_ns;
+	bool has_steal;
+	double steal_pct;
+};
+
+struct probe {
+	struct probe_host host;
+	unsigned n_functions;
+	struct pci_function functions[DISCOVER_MAX_FUNCTIONS];
+	unsigned n_clocks;
+	struct probed_clock *clocks;
+	bool more;
+};
+
+const char *measurement_status_name(enum measurement_status status);
+
+/* 0, or -ENOMEM. */
+int probe_run(const struct probe_options *options, struct probe *probe);
+void probe_free(struct probe *probe);
+
+/* Measured, something there that is not usable, or nothing to measure: 0, 1, 3. */
+int probe_exit_status(const struct probe *probe);
+
+#endif
