@@ -3,10 +3,10 @@
 
 import argparse
 import contextlib
-import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from .clock import ClockModel
@@ -45,6 +45,13 @@ def nanoseconds(text: str) -> int:
     return value
 
 
+def milliseconds(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 3_600_000:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 to 3600000 milliseconds")
+    return value
+
+
 def ppb(text: str) -> float:
     value = float(text)
     if not abs(value) <= MAX_DRIFT_PPB:
@@ -69,16 +76,26 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     defaults = PciOptions()
     parser.add_argument("--bar0-size", type=int, default=defaults.bar0_size)
     parser.add_argument("--bar0-kind", choices=list(BAR_KINDS), default=defaults.bar0_kind)
-    parser.add_argument("--vectors", type=int, default=defaults.vectors, help="MSI-X vectors, 0 for none")
-    parser.add_argument("--msix-bar", type=int, default=defaults.msix_bar, help="BAR of the MSI-X table")
     parser.add_argument(
-        "--die-with-parent", action="store_true", help="end when the process that started this one ends"
+        "--vectors", type=int, default=defaults.vectors, help="MSI-X vectors, 0 for none"
+    )
+    parser.add_argument(
+        "--msix-bar", type=int, default=defaults.msix_bar, help="BAR of the MSI-X table"
+    )
+    parser.add_argument(
+        "--handshake-ms", type=milliseconds, default=10_000,
+        help="how long a client may take to send its VERSION message",
+    )  # fmt: skip
+    parser.add_argument(
+        "--die-with-parent",
+        action="store_true",
+        help="end when the process that started this one ends",
     )
     return parser.parse_args(argv)
 
 
 def end_on_signals(emulator: Emulator) -> None:
-    """Have SIGTERM and SIGINT end the loop, by way of a socket so that none is missed while it sleeps."""
+    """Have SIGTERM and SIGINT end the loop, by a socket so that none is missed while it waits."""
     wake, signalled = socket.socketpair()
     wake.setblocking(False)
     signalled.setblocking(False)
@@ -94,12 +111,13 @@ def main(argv: list[str]) -> int:
     pci = PciOptions(options.bar0_size, options.bar0_kind, options.vectors, options.msix_bar)
     if options.noise_ns < 0:
         fail("--noise-ns must not be negative")
-    if os.path.abspath(options.socket) == os.path.abspath(options.control):
+    if Path(options.socket).resolve() == Path(options.control).resolve():
         fail("--socket and --control must differ")
     clock = ClockModel(options.offset_ns, options.drift_ppb, options.noise_ns)
     settings = Settings(
-        options.name, options.socket, options.control, clock, pci, dict(options.set)
-    )
+        options.name, options.socket, options.control, clock, pci, dict(options.set),
+        options.handshake_ms * 1000,
+    )  # fmt: skip
     # One that comes while the sockets are made must not leave them behind.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
@@ -112,7 +130,9 @@ def main(argv: list[str]) -> int:
         end_on_signals(emulator)
         # The lab may not read this, and may have closed it.
         with contextlib.suppress(OSError):
-            print(f"{options.name}: {options.socket} is up, control on {options.control}", flush=True)
+            print(
+                f"{options.name}: {options.socket} is up, control on {options.control}", flush=True
+            )
         emulator.run()
     finally:
         emulator.close()

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The clock behind the timestamp register: host time plus a scripted error.
 
-The error is a pure function of the host's CLOCK_REALTIME, so that the difference of two functions is
-known exactly at every instant:
+The error is a pure function of the host's CLOCK_REALTIME, so that the difference of two functions
+is known exactly at every instant:
 
     error(t) = offset + drift * (t - anchor)        plus noise, uniform in [-noise, +noise]
 
-Every change starts a new segment; old ones are kept, so that a test can ask for the truth at a past time.
+Every change starts a new segment; old ones are kept, so that a test can ask for the truth at a
+past time.
 """
 
 import random
@@ -22,7 +23,7 @@ PPT = 1_000_000_000_000
 
 
 def days_before_year(year: int) -> int:
-    """Days from 1970-01-01 to 1 January of any year of the Gregorian calendar, also absurd ones."""
+    """Days from 1970-01-01 to 1 January of any Gregorian year, also absurd ones."""
     y = year - 1
     return 365 * y + y // 4 - y // 100 + y // 400 - 719162
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 MAX_LINE = 65536
 MAX_CLIENTS = 32
-MAX_UNREAD = 4 << 20
+LINES_A_TURN = 16
 
 
 class ControlClient:
+    """One client. It is not read from while it leaves its replies unread."""
+
     def __init__(
         self,
         sock: socket.socket,
@@ -47,35 +49,41 @@ class ControlClient:
     def _on_ready(self) -> None:
         if self._unsent:
             self._flush()
-        if self._closed:
-            return
+        elif self._receive():
+            self._work()
+
+    def _receive(self) -> bool:
         try:
             data = self._sock.recv(MAX_LINE)
         except BlockingIOError:
-            return
+            return False
         except OSError:
-            self.close()
-            return
+            data = b""
         if not data:
             self.close()
-            return
-        if self._last_words:
-            return
-        *lines, self._received = (self._received + data).split(b"\n")
-        for line in lines:
+            return False
+        self._received += data
+        return True
+
+    def _work(self) -> None:
+        """Answer some of the lines that are there; the rest after others had their turn."""
+        for _ in range(LINES_A_TURN):
+            line, end, rest = self._received.partition(b"\n")
+            if self._closed or self._unsent:
+                return
+            if not end:
+                break
+            self._received = rest
             self._answer(self._operations.run_line(line))
+        else:
+            self._loop.after(0, self._work)
+            return
         if len(self._received) > MAX_LINE:
-            self._received = b""
             self._last_words = True
             self._answer({"ok": False, "error": f"a line may have at most {MAX_LINE} bytes"})
 
     def _answer(self, reply: dict[str, Any]) -> None:
-        if self._closed:
-            return
-        self._unsent += json.dumps(reply, separators=(",", ":")).encode() + b"\n"
-        if len(self._unsent) > MAX_UNREAD:
-            self.close()
-            return
+        self._unsent = json.dumps(reply, separators=(",", ":")).encode() + b"\n"
         self._flush()
 
     def _flush(self) -> None:
@@ -87,10 +95,13 @@ class ControlClient:
             self.close()
             return
         self._unsent = self._unsent[sent:]
-        if not self._unsent and self._last_words:
+        self._loop.await_room(self._sock.fileno(), bool(self._unsent))
+        if self._unsent:
+            return
+        if self._last_words:
             self.close()
-        else:
-            self._loop.want_write(self._sock.fileno(), bool(self._unsent))
+        elif self._received:
+            self._loop.after(0, self._work)
 
 
 class ControlServer:
@@ -110,9 +121,7 @@ class ControlServer:
         if len(self._clients) >= MAX_CLIENTS:
             sock.close()
             return
-        self._clients.add(
-            ControlClient(sock, self._operations, self._loop, self._clients.discard)
-        )
+        self._clients.add(ControlClient(sock, self._operations, self._loop, self._clients.discard))
 
     def close(self) -> None:
         for client in list(self._clients):

@@ -12,7 +12,8 @@ LOG_KEPT = 4096
 class Counters:
     """Counts of every access, with a log of the last ones.
 
-    Good timestamps of the hot path are counted in `quick` alone and spread over the tables when somebody asks.
+    Good timestamps of the hot path are counted in `quick` alone and spread over the tables when
+    somebody asks.
     """
 
     def __init__(self) -> None:
@@ -59,7 +60,7 @@ class Counters:
         self._transitions(old, new, self.sync_set, self.sync_cleared)
 
     def sync_read(self, value: int) -> None:
-        """A driver that counts conditions can count no others than those between two of its reads."""
+        """A driver can count no changes of conditions but those between two of its reads."""
         self._transitions(self.last_sync_seen, value, self.seen_set, self.seen_cleared)
         self.last_sync_seen = value
 

@@ -13,7 +13,7 @@ from .registers import BY_NAME, BY_OFFSET, NEGOTIATED, Register
 
 
 class CipuDevice:
-    """The registers of one function. `trigger` raises a vector and says why not where it could not."""
+    """The registers of one function. `trigger` raises a vector, or says why not."""
 
     def __init__(self, clock: ClockModel, trigger: Callable[[int], str | None]) -> None:
         self.clock = clock
@@ -32,7 +32,7 @@ class CipuDevice:
     # The clock
 
     def refresh(self) -> None:
-        """Rebuild what the timestamp path uses; needed after any change to what a timestamp depends on."""
+        """Rebuild what the timestamp path uses, after any change to what timestamps depend on."""
         extra = 0
         if self.values["gst_feat"] & reg.FEATURE_EPOCH:
             extra -= epoch_base_ns(self.values["epo_base_yr"])
@@ -71,7 +71,7 @@ class CipuDevice:
         return hit
 
     def classify(self, value: int, delay_us: int) -> str:
-        """Which of the counts of timestamps this one belongs to: a driver can judge it in one way only."""
+        """Which count this timestamp belongs to: a driver can judge it in one way only."""
         if "all_ones" in self.faults:
             return "all_ones"
         if delay_us * 1000 > self.values["max_lat_ns"]:
@@ -136,16 +136,19 @@ class CipuDevice:
             self.counters.odd["read_only"] += 1
         elif name == "dev_stat":
             self._write_dev_stat(value)
-        elif self.values["dev_stat"] != reg.RESET or not self._reset_has_settled():
-            # Negotiation begins when the reset has settled and ends with FEATURE_OK.
-            self.counters.refused[name] += 1
-        elif name == "gst_feat" and value & ~self.values["dev_feat"]:
-            self.counters.refused[name] += 1
-        elif name == "drv_ver" and self._refuses_version(value):
+        elif self._refuses(name, value):
             self.counters.refused[name] += 1
         else:
             self.values[name] = value
             self.refresh()
+
+    def _refuses(self, name: str, value: int) -> bool:
+        # Negotiation begins when the reset has settled and ends with FEATURE_OK.
+        if self.values["dev_stat"] != reg.RESET or not self._reset_has_settled():
+            return True
+        if name == "gst_feat":
+            return bool(value & ~self.values["dev_feat"])
+        return name == "drv_ver" and self._refuses_version(value)
 
     def _refuses_version(self, version: int) -> bool:
         if "refuse_version" not in self.faults:
@@ -191,7 +194,9 @@ class CipuDevice:
             raise ValueError(f"there is no register {name!r}; there are: {', '.join(BY_NAME)}")
         if name == "tstamp_ns":
             if value is not None and not 0 <= value <= register.mask:
-                raise ValueError("tstamp_ns must be 0 to 0xffffffffffffffff, or null to let it run again")
+                raise ValueError(
+                    "tstamp_ns must be 0 to 0xffffffffffffffff, or null to let it run again"
+                )
             self.frozen_timestamp = value
             self.refresh()
             return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One emulated function: device, PCI function, its two sockets, and what happens when they come and go."""
+"""One emulated function: device, PCI function, and its two sockets, which come and go."""
 
 import socket
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ class Settings:
     clock: ClockModel
     pci: PciOptions
     registers: dict[str, int]
+    handshake_us: int = 10_000_000
 
 
 class Emulator:
@@ -33,6 +34,7 @@ class Emulator:
             self.device.set_register(register, value)
         self.device.counters.clear()
         self._path = settings.socket
+        self._handshake_us = settings.handshake_us
         self._session: Session | None = None
         self._listener: socket.socket | None = None
         self.last_disconnect = ""
@@ -88,7 +90,14 @@ class Emulator:
             sock.close()
             return
         self.device.counters.session["connections"] += 1
-        self._session = Session(sock, self.pci, self.device, self.loop, self._on_disconnect)
+        self._session = Session(
+            sock,
+            self.pci,
+            self.device,
+            self.loop,
+            self._on_disconnect,
+            handshake_us=self._handshake_us,
+        )
 
     def _on_disconnect(self, why: str) -> None:
         self._session = None

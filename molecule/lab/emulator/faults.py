@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The faults that can be switched on at run time, their parameters, and which of them hits an access."""
+"""The faults that can be switched on at run time, their parameters, and which hits an access."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ CONDITION: dict[str, Rule] = {"silent": FLAG, "invalid": FLAG, "duration_us": DE
 REPLY: dict[str, Rule] = {"count": COUNT, "register": READABLE, "skip": range(MAX_COUNT)}
 
 PARAMETERS: dict[str, dict[str, Rule]] = {
-    **{name: CONDITION for name in SYNC_BITS},
+    **dict.fromkeys(SYNC_BITS, CONDITION),
     "invalid_timestamps": {"count": COUNT, "skip": range(MAX_COUNT)},
     "reserved_bits": {},
     "slow_reads": {**REPLY, "delay_us": DELAY, "sample": ("start", "end")},
@@ -53,12 +53,10 @@ REPLY_ORDER = ("lost_replies", "error_replies", "short_replies", "slow_reads")
 
 def checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a fault, or ValueError with a sentence."""
-    rules = PARAMETERS.get(name) or ONE_SHOT.get(name)
+    rules = PARAMETERS.get(name, ONE_SHOT.get(name))
     if rules is None:
-        if name not in PARAMETERS and name not in ONE_SHOT:
-            known = ", ".join(sorted([*PARAMETERS, *ONE_SHOT]))
-            raise ValueError(f"there is no fault {name!r}; there are: {known}")
-        rules = {}
+        known = ", ".join(sorted([*PARAMETERS, *ONE_SHOT]))
+        raise ValueError(f"there is no fault {name!r}; there are: {known}")
     for key, value in given.items():
         if key not in rules:
             takes = ", ".join(rules) or "none"
@@ -99,7 +97,7 @@ class Fault:
 
 
 class Faults:
-    """The access faults that are on now. The conditions in sync_stat live in the register itself."""
+    """The access faults that are on now. Conditions live in the register sync_stat itself."""
 
     def __init__(self) -> None:
         self._on: dict[str, Fault] = {}

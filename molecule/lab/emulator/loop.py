@@ -45,8 +45,9 @@ class Loop:
         if self._handlers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
-    def want_write(self, fd: int, wanted: bool) -> None:
-        self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+    def await_room(self, fd: int, wanted: bool) -> None:
+        """Call the handler when the peer takes data again, and not for what it sends, or back."""
+        self._epoll.modify(fd, select.EPOLLOUT if wanted else select.EPOLLIN)
 
     def after(self, delay_us: int, action: Handler) -> Timer:
         self._order += 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The PCI side: configuration space with its capabilities, MSI-X vectors, and the ways to reset it."""
+"""The PCI side: configuration space with its capabilities, MSI-X vectors, ways to reset it."""
 
 import contextlib
 import errno
@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from .protocol import close_fds
 
@@ -38,7 +39,7 @@ BAR_KINDS = {"memory32": 0, "memory64": BAR_64BIT, "io": BAR_IO}
 
 @dataclass(frozen=True)
 class PciOptions:
-    """How the function is built. Everything but the default is a device that a driver has to refuse or survive."""
+    """How the function is built. All but the default a driver has to refuse or survive."""
 
     bar0_size: int = 4096
     bar0_kind: str = "memory32"
@@ -56,7 +57,9 @@ class PciOptions:
         if self.msix_bar not in (0, 2, 3, 4, 5):
             raise ValueError("the MSI-X table lies in BAR 0, 2, 3, 4 or 5")
         if self.msix_bar == 0 and (self.bar0_size < MSIX_BAR_SIZE or self.bar0_kind == "io"):
-            raise ValueError("BAR 0 cannot hold the MSI-X table: it must be memory of 4096 bytes or more")
+            raise ValueError(
+                "BAR 0 cannot hold the MSI-X table: it must be memory of 4096 bytes or more"
+            )
 
     def bar_sizes(self) -> dict[int, int]:
         sizes = {0: self.bar0_size}
@@ -141,7 +144,7 @@ class ConfigSpace:
 
 
 class PciFunction:
-    """Configuration space plus the vectors' eventfds. Says by a callback when the guest resets it."""
+    """Configuration space plus the vectors' eventfds. Tells when the guest resets it."""
 
     def __init__(self, options: PciOptions, on_reset: Callable[[str], None]) -> None:
         options.check()
@@ -198,9 +201,9 @@ class PciFunction:
                 self._msix_memory[at] = value
 
     def assign(self, start: int, fds: list[int]) -> None:
-        """Take over one eventfd a vector; OSError if one is something else (the rest stays the caller's)."""
+        """Take over one eventfd a vector; OSError if one is something else, and none is taken."""
         for fd in fds:
-            if os.readlink(f"/proc/self/fd/{fd}") != "anon_inode:[eventfd]":
+            if str(Path(f"/proc/self/fd/{fd}").readlink()) != "anon_inode:[eventfd]":
                 raise OSError(errno.EINVAL, "not an eventfd")
             # A full one must not stop the device.
             os.set_blocking(fd, False)

@@ -103,8 +103,8 @@ def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
 class Framer:
     """Cuts a byte stream into messages and gives each the descriptors that arrived with its bytes.
 
-    The kernel ends a read after the piece that carried descriptors, so they belong to the message that the
-    last byte of that read is part of.
+    The kernel ends a read after the piece that carried descriptors, so they belong to the message
+    that the last byte of that read is part of.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One client's connection: vfio-user commands in, replies out, with the faults of the wire in between."""
+"""One client's connection: vfio-user commands in, replies out, and the faults of the wire."""
 
 import errno
 import json
 import socket
+import struct
 from collections.abc import Callable
 
 from . import protocol as p
@@ -12,11 +13,10 @@ from .loop import Loop
 from .pci import CONFIG_SIZE, MSIX_BAR_SIZE, PciFunction
 from .registers import TIME_MASK, TSTAMP, Register
 
-HANDSHAKE_US = 10_000_000
 MAX_DMA_MAPS = 65535
 QUICK_SIZE = p.HEADER.size + p.REGION_IO.size
-QUICK_REQUEST = p.struct.Struct("<HHIIIQII")
-QUICK_REPLY = p.struct.Struct("<HHIIIQIIQ")
+QUICK_REQUEST = struct.Struct("<HHIIIQII")
+QUICK_REPLY = struct.Struct("<HHIIIQIIQ")
 CAPABILITIES = {"max_msg_fds": p.MAX_FDS, "max_data_xfer_size": p.MAX_DATA, "write_multiple": False}
 
 
@@ -30,6 +30,8 @@ class Session:
         device: CipuDevice,
         loop: Loop,
         on_close: Callable[[str], None],
+        *,
+        handshake_us: int,
     ) -> None:
         sock.setblocking(False)
         self._sock = sock
@@ -45,7 +47,7 @@ class Session:
         self._view = memoryview(self._buffer)
         self._views = [self._view]
         self._quick_reply = bytearray(QUICK_REPLY.size)
-        self._handshake = loop.after(HANDSHAKE_US, self._handshake_is_late)
+        self._handshake = loop.after(handshake_us, self._handshake_is_late)
         self._commands = {
             p.CMD_VERSION: self._version,
             p.CMD_DMA_MAP: self._dma_map,
@@ -106,7 +108,9 @@ class Session:
         read_time = self._device.quick_time
         if read_time is None or not self._negotiated:
             return False
-        ident, command, size, flags, _, offset, region, count = QUICK_REQUEST.unpack_from(self._buffer)
+        ident, command, size, flags, _, offset, region, count = QUICK_REQUEST.unpack_from(
+            self._buffer
+        )
         if (
             offset != 0x28
             or command != p.CMD_REGION_READ
@@ -120,7 +124,8 @@ class Session:
             return False
         QUICK_REPLY.pack_into(
             self._quick_reply, 0,
-            ident, p.CMD_REGION_READ, QUICK_REPLY.size, p.TYPE_REPLY, 0, 0x28, 0, 8, read_time() & TIME_MASK,
+            ident, p.CMD_REGION_READ, QUICK_REPLY.size, p.TYPE_REPLY, 0,
+            0x28, 0, 8, read_time() & TIME_MASK,
         )  # fmt: skip
         self._device.counters.quick += 1
         self._send(self._quick_reply)
@@ -261,7 +266,7 @@ class Session:
         return b""
 
     @staticmethod
-    def _unpack(layout: p.struct.Struct, message: p.Message) -> tuple[int, ...]:
+    def _unpack(layout: struct.Struct, message: p.Message) -> tuple[int, ...]:
         if len(message.body) < layout.size:
             raise p.CommandError(errno.EINVAL)
         return layout.unpack_from(message.body)
@@ -311,7 +316,9 @@ class Session:
 
     def _in_msix(self, region: int, offset: int) -> bool:
         options = self._function.options
-        return bool(options.vectors) and region == options.msix_bar and 0x800 <= offset < MSIX_BAR_SIZE
+        return (
+            bool(options.vectors) and region == options.msix_bar and 0x800 <= offset < MSIX_BAR_SIZE
+        )
 
     def _read_registers(self, message: p.Message, offset: int, count: int) -> bytes | None:
         register = self._device.find(offset, count)
@@ -346,7 +353,9 @@ class Session:
                 counters.timestamps["delayed"] += 1
         return message.body[: p.REGION_IO.size] + value.to_bytes(register.width, "little")
 
-    def _answer_late(self, message: p.Message, register: Register, parameters: dict[str, int]) -> None:
+    def _answer_late(
+        self, message: p.Message, register: Register, parameters: dict[str, int]
+    ) -> None:
         delay_us = parameters["delay_us"]
         if parameters.get("sample", "start") == "start":
             body = self._register_reply(message, register, delay_us)

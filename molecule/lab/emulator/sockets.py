@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+from pathlib import Path
 
 # sun_path has 108 bytes with the NUL.
 MAX_PATH = 107
@@ -29,7 +30,7 @@ def listen(path: str, what: str) -> socket.socket:
     try:
         _remove_stale(path, what)
         sock.bind(path)
-        sock.listen(16)
+        sock.listen(128)
     except OSError as error:
         sock.close()
         raise SocketError(_explain(path, what, error)) from error
@@ -43,7 +44,7 @@ def listen(path: str, what: str) -> socket.socket:
 
 def _remove_stale(path: str, what: str) -> None:
     try:
-        mode = os.lstat(path).st_mode
+        mode = Path(path).lstat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
@@ -52,7 +53,7 @@ def _remove_stale(path: str, what: str) -> None:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)
+            Path(path).unlink()
             return
         except BlockingIOError:
             pass
@@ -60,7 +61,7 @@ def _remove_stale(path: str, what: str) -> None:
 
 
 def _explain(path: str, what: str, error: OSError) -> str:
-    folder = os.path.dirname(path) or "."
+    folder = Path(path).parent
     if error.errno == errno.ENOENT:
         return f"the {what} socket cannot be made: the folder {folder} does not exist"
     if error.errno == errno.EADDRINUSE:
@@ -70,4 +71,4 @@ def _explain(path: str, what: str, error: OSError) -> str:
 
 def remove(path: str) -> None:
     with contextlib.suppress(OSError):
-        os.unlink(path)
+        Path(path).unlink()

@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,21 @@ NO_REPLY, ERROR = 0x10, 0x20
 CONFIG, MSIX = 7, 2
 
 OFFSETS = {
-    "dev_feat": (0x00, 4), "gst_feat": (0x04, 4), "drv_ver": (0x08, 4), "env_ver": (0x0C, 4),
-    "dev_stat": (0x10, 1), "sync_stat": (0x11, 1), "tm_prec_ns": (0x14, 4), "epo_base_yr": (0x18, 4),
-    "leap_sec": (0x1C, 4), "max_lat_ns": (0x20, 4), "mt_tout_us": (0x24, 4), "tstamp_ns": (0x28, 8),
+    "dev_feat": (0x00, 4),
+    "gst_feat": (0x04, 4),
+    "drv_ver": (0x08, 4),
+    "env_ver": (0x0C, 4),
+    "dev_stat": (0x10, 1),
+    "sync_stat": (0x11, 1),
+    "tm_prec_ns": (0x14, 4),
+    "epo_base_yr": (0x18, 4),
+    "leap_sec": (0x1C, 4),
+    "max_lat_ns": (0x20, 4),
+    "mt_tout_us": (0x24, 4),
+    "tstamp_ns": (0x28, 8),
     "thresh_us": (0x30, 4),
-}  # fmt: skip
+}
+INVALID = 1 << 63
 DRV_VER = 0x00010300
 ENV_VER = 0x1F << 27 | 6 << 16 | 12 << 8 | 107
 VERSION_JSON = json.dumps(
@@ -100,7 +111,9 @@ class Client:
         except (BrokenPipeError, ConnectionResetError) as error:
             raise Gone from error
 
-    def send(self, command: int, body: bytes = b"", flags: int = 0, fds: tuple[int, ...] = ()) -> int:
+    def send(
+        self, command: int, body: bytes = b"", flags: int = 0, fds: tuple[int, ...] = ()
+    ) -> int:
         self._ident = (self._ident + 1) & 0xFFFF
         self.send_raw(HEADER.pack(self._ident, command, 16 + len(body), flags, 0) + body, fds)
         return self._ident
@@ -172,7 +185,8 @@ class Client:
     # What a guest does
 
     def capabilities(self) -> dict[int, int]:
-        found, where = {}, self.config(0x34, 1)
+        found: dict[int, int] = {}
+        where = self.config(0x34, 1)
         while where:
             assert where not in found.values() and where >= 0x40
             found[self.config(where, 1)] = where
@@ -260,7 +274,9 @@ class Running:
 
     def start(self) -> "Running":
         self.process = subprocess.Popen(
-            command("--socket", str(self.socket), "--control", str(self.control_socket), *self.arguments),
+            command(
+                "--socket", str(self.socket), "--control", str(self.control_socket), *self.arguments
+            ),
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -288,8 +304,13 @@ class Running:
     def control(self) -> ControlClient:
         return ControlClient(self.control_socket)
 
-    def open_files(self) -> int:
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+    def open_files(self, control: ControlClient) -> int:
+        """Counted after an answer, so that what was asked before has been done."""
+        control.do("status")
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+
+Start = Callable[..., Running]
 
 
 def command(*arguments: str) -> list[str]:
