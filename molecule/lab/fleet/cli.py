@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command `lab`."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import images, inventory, qemu
+from .errors import LabError, UsageError
+from .lab import Lab
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal other than Ctrl-C asked to end; what is started is ended all the same."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; every failure is a sentence."""
+    options = _parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    try:
+        return _COMMANDS[options.command](Lab(options.lab), options)
+    except UsageError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        print("lab: interrupted; nothing was left running", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has read enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _end(_number: int, _frame: object) -> None:
+    raise _Ended
+
+
+def _up(lab: Lab, options: argparse.Namespace) -> int:
+    nodes = lab.up(
+        options.count,
+        images_named=options.image,
+        function_count=options.functions,
+        vcpus=options.vcpus,
+        memory=options.memory,
+        devices=options.device,
+        ssh_port=options.ssh_port,
+    )
+    for node in nodes:
+        print(f"{node.name}  {node.state.image}  ssh port {node.state.ssh_port}")
+    return 0
+
+
+def _down(lab: Lab, _options: argparse.Namespace) -> int:
+    lab.down()
+    return 0
+
+
+def _status(lab: Lab, options: argparse.Namespace) -> int:
+    found = lab.status()
+    if options.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    for node in found:
+        state = "up" if node["ssh_answers"] else "running, no ssh" if node["running"] else "ended"
+        print(f"{node['name']}  {node['image']}  {state}  ssh port {node['ssh_port']}")
+        for function in node["functions"]:
+            print(f"  {function['name']}  {function['pci_address']}  {_emulator(function)}")
+    return 0
+
+
+def _emulator(function: dict[str, Any]) -> str:
+    if "error" in function:
+        return str(function["error"])
+    status = function["emulator"]
+    faults = status.get("faults")
+    names = ", ".join(faults) if faults else "none"
+    return f"connected {'yes' if status.get('connected') else 'no'}, faults: {names}"
+
+
+def _ssh(lab: Lab, options: argparse.Namespace) -> int:
+    command = lab.node(options.name).login.command(options.remote)
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+def _console(lab: Lab, options: argparse.Namespace) -> int:
+    print(lab.node(options.name).machine.console(options.lines))
+    return 0
+
+
+def _fault(lab: Lab, options: argparse.Namespace) -> int:
+    words = list(options.words)
+    on = words.pop(0) == "on" if words and words[0] in ("on", "off") else True
+    lab.fault(options.target, options.what, on, **_parameters(words))
+    return 0
+
+
+def _parameters(words: Sequence[str]) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not key.isidentifier() or not equals:
+            raise UsageError(f"{word!r} is not key=value.")
+        try:
+            parameters[key] = int(value, 0)
+        except ValueError:
+            parameters[key] = value
+    return parameters
+
+
+def _control(lab: Lab, options: argparse.Namespace) -> int:
+    try:
+        message = json.loads(options.message)
+    except ValueError as error:
+        raise UsageError(f"That is no JSON: {error}.") from error
+    if not isinstance(message, dict):
+        raise UsageError("A message is a JSON object.")
+    print(json.dumps(lab.control(options.target).send(message)))
+    return 0
+
+
+def _inventory(lab: Lab, options: argparse.Namespace) -> int:
+    if options.yaml:
+        print(inventory.yaml(lab.nodes()), end="")
+    else:
+        print(json.dumps(lab.inventory(), indent=1))
+    return 0
+
+
+def _reboot(lab: Lab, options: argparse.Namespace) -> int:
+    lab.reboot(options.name, options.kernel)
+    return 0
+
+
+def _images(lab: Lab, options: argparse.Namespace) -> int:
+    qemu.find(lab.say)
+    for image in images.ensure(options.image or ["debian12", "debian13"], lab.say).values():
+        print(f"{image.name}  {image.folder}")
+    return 0
+
+
+_COMMANDS: dict[str, Callable[[Lab, argparse.Namespace], int]] = {
+    "up": _up,
+    "down": _down,
+    "status": _status,
+    "ssh": _ssh,
+    "console": _console,
+    "fault": _fault,
+    "control": _control,
+    "inventory": _inventory,
+    "reboot": _reboot,
+    "images": _images,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab", description="Virtual machines with emulated CIPU clocks, on this machine alone."
+    )
+    parser.add_argument("--lab", default="main", metavar="NAME", help="which lab (default: main)")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="boot machines node1 to nodeN")
+    up.add_argument("count", type=int, metavar="N")
+    up.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="debian12 or debian13; may be repeated, and is then dealt out in turn",
+    )
+    up.add_argument("--functions", type=int, default=2, help="clock functions each (default: 2)")
+    up.add_argument("--vcpus", type=int, default=1, help="virtual CPUs each (default: 1)")
+    up.add_argument("--memory", type=int, default=1024, help="MiB each (default: 1024)")
+    up.add_argument(
+        "--device", action="append", default=[], help="further device of QEMU, such as vmclock"
+    )
+    up.add_argument("--ssh-port", type=int, help="port of node1 (default: free ones are found)")
+
+    commands.add_parser("down", help="end the lab, whatever state it is in")
+
+    status = commands.add_parser("status", help="what runs")
+    status.add_argument("--json", action="store_true")
+
+    ssh = commands.add_parser("ssh", help="go into a machine, or run a command in it")
+    ssh.add_argument("name")
+    ssh.add_argument("remote", nargs=argparse.REMAINDER, metavar="COMMAND")
+
+    console = commands.add_parser("console", help="the last lines of a machine's serial console")
+    console.add_argument("name")
+    console.add_argument("-n", "--lines", type=int, default=40)
+
+    fault = commands.add_parser("fault", help="make a clock ill, or well again")
+    fault.add_argument("target", metavar="NAME[/FUNCTION]")
+    fault.add_argument("what", help="a fault of the emulator, or unplug, plug, clear")
+    fault.add_argument("words", nargs="*", metavar="on|off|KEY=VALUE")
+
+    control = commands.add_parser("control", help="send a message to a clock's emulator")
+    control.add_argument("target", metavar="NAME[/FUNCTION]")
+    control.add_argument("message", metavar="JSON")
+
+    shown = commands.add_parser("inventory", help="inventory for Ansible")
+    form = shown.add_mutually_exclusive_group()
+    form.add_argument("--yaml", action="store_true", help="as a file")
+    form.add_argument("--list", action="store_true", help="as an inventory script (default)")
+
+    reboot = commands.add_parser("reboot", help="restart a machine, perhaps with another kernel")
+    reboot.add_argument("name")
+    reboot.add_argument("--kernel", metavar="RELEASE", help="one that is installed in the machine")
+
+    made = commands.add_parser("images", help="make QEMU and the guest images, boot nothing")
+    made.add_argument("--image", action="append", default=[], metavar="NAME")
+    return parser

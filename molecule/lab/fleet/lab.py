@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fleet in a box: start it whole or not at all, ask it things, end it whatever happened."""
+
+import contextlib
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from . import accel, functions, host, images, inventory, keys, paths, ports, process, qemu
+from . import state as lab_state
+from .build import locked
+from .control import Control
+from .errors import LabError, UsageError
+from .node import Node
+from .progress import Say, say
+
+# More at once than there are processors for them only makes all of them late.
+BOOTS_AT_ONCE = 3
+MOST_NODES = 32
+_OVERLAY_MIB = 300
+
+
+class Lab:
+    """A lab by its name; several can run side by side."""
+
+    def __init__(self, name: str = "main", say_line: Say = say) -> None:
+        if not name.replace("-", "").replace("_", "").isalnum():
+            raise UsageError(f"{name!r} is no name for a lab: letters, digits, - and _ only.")
+        self.name = name
+        self.say = say_line
+        self.folder = paths.lab_state(name)
+
+    def __enter__(self) -> "Lab":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.down()
+
+    def up(
+        self,
+        count: int,
+        *,
+        images_named: Sequence[str] = (),
+        function_count: int = 2,
+        vcpus: int = 1,
+        memory: int = 1024,
+        devices: Sequence[str] = (),
+        ssh_port: int | None = None,
+    ) -> list[Node]:
+        """Boot `count` guests and return when all are ready. If one fails, none is left running."""
+        if not 1 <= count <= MOST_NODES:
+            raise UsageError(f"A lab has 1 to {MOST_NODES} machines, not {count}.")
+        if not 1 <= vcpus <= 16:
+            raise UsageError(f"A machine has 1 to 16 virtual CPUs, not {vcpus}.")
+        if not 256 <= memory <= 65536:
+            raise UsageError(f"A machine has 256 to 65536 MiB of memory, not {memory}.")
+        functions.names(function_count)
+        host.require("ssh", "ssh-keygen")
+        with self._locked():
+            self._refuse_second()
+            self._end_leftovers()
+            found_qemu = qemu.find(self.say)
+            chosen = images_named or images.default_names(count)
+            ready = images.ensure(chosen, self.say)
+            accelerator = accel.choose(found_qemu)
+            host.make_folder(self.folder)
+            host.require_space(self.folder, _OVERLAY_MIB * count, f"A lab of {count}")
+            numbers = ports.from_base(ssh_port, count) if ssh_port else ports.free(count)
+            content = lab_state.LabState(private_key=str(keys.private_key()))
+            for index in range(count):
+                image = ready[chosen[index % len(chosen)]]
+                content.nodes.append(
+                    lab_state.NodeState(
+                        name=f"node{index + 1}",
+                        image=image.name,
+                        kernel=str(image.kernel),
+                        initrd=str(image.initrd),
+                        backing=str(image.disk),
+                        host_key=image.host_key,
+                        ssh_port=numbers[index],
+                        memory=memory,
+                        vcpus=vcpus,
+                        functions=list(functions.names(function_count)),
+                        devices=list(devices),
+                    )
+                )
+            # Before anything starts: whatever becomes of this process, `down` finds the rest.
+            lab_state.save(self.folder, content)
+            self.say(f"Booting {count} ({accelerator}): {', '.join(n.image for n in content.nodes)}")
+            try:
+                nodes = self._nodes(content, found_qemu)
+                self._boot(nodes)
+            except BaseException:
+                self.say("Ending what was started")
+                self._end_leftovers()
+                raise
+            return nodes
+
+    def _boot(self, nodes: list[Node]) -> None:
+        cancelled = threading.Event()
+
+        def boot(node: Node) -> float:
+            started = time.monotonic()
+            if not cancelled.is_set():
+                node.create()
+                node.start()
+                node.wait_ready(cancelled)
+            return time.monotonic() - started
+
+        with ThreadPoolExecutor(max_workers=BOOTS_AT_ONCE) as pool:
+            try:
+                waiting = {pool.submit(boot, node): node for node in nodes}
+                for done in as_completed(waiting):
+                    self.say(f"{waiting[done].name} is ready after {done.result():.0f} s")
+            except BaseException:
+                # The first failure counts; the other waits end now instead of at their bound.
+                cancelled.set()
+                for node in nodes:
+                    with contextlib.suppress(LabError):
+                        node.stop()
+                raise
+
+    def down(self) -> None:
+        """End everything of this lab and remove its state. Nothing to end is no error."""
+        if not self.folder.exists():
+            return
+        with self._locked():
+            self._end_leftovers()
+
+    def _end_leftovers(self) -> None:
+        """End by pidfile, not by the state, so that a damaged state hinders nothing."""
+        troubles = []
+        # Machines first: a machine that loses its emulator would wait for its answers.
+        pidfiles = sorted(self.folder.glob("*/*.pid"), key=lambda path: path.name != "qemu.pid")
+        for pidfile in pidfiles:
+            try:
+                process.stop(pidfile)
+            except LabError as error:
+                troubles.append(error)
+        if troubles:
+            raise troubles[0]
+        for entry in self.folder.iterdir() if self.folder.exists() else ():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name.startswith("state.json"):
+                entry.unlink()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        host.make_folder(self.folder)
+        with locked(
+            self.folder / ".lock", lambda: self.say(f"Lab {self.name} is busy: waiting for it")
+        ):
+            yield
+
+    def _refuse_second(self) -> None:
+        try:
+            running = [node.name for node in self.nodes() if node.machine.running]
+        except LabError:
+            return
+        if running:
+            raise LabError(
+                f"Lab {self.name} is up already: {', '.join(running)}.",
+                "End it with `lab down`, or give another with --lab NAME.",
+            )
+
+    def _nodes(self, content: lab_state.LabState, found_qemu: qemu.Qemu) -> list[Node]:
+        key = Path(content.private_key)
+        return [Node(each, self.folder / each.name, key, found_qemu) for each in content.nodes]
+
+    def nodes(self) -> list[Node]:
+        """The guests of this lab."""
+        content = lab_state.load(self.folder)
+        if content is None:
+            raise LabError(f"Lab {self.name} is not up.", "Start it with `lab up 1`.")
+        return self._nodes(content, qemu.find(self.say))
+
+    def node(self, name: str) -> Node:
+        """One guest by its name."""
+        nodes = self.nodes()
+        for node in nodes:
+            if node.name == name:
+                return node
+        raise UsageError(f"There is no {name}; there are {', '.join(n.name for n in nodes)}.")
+
+    def reboot(self, name: str, kernel: str | None = None) -> None:
+        """Restart a guest, perhaps with a kernel that was installed in it."""
+        node = self.node(name)
+        node.reboot(kernel)
+        with self._locked():
+            content = lab_state.load(self.folder)
+            assert content is not None
+            content.nodes = [node.state if n.name == name else n for n in content.nodes]
+            lab_state.save(self.folder, content)
+
+    def ssh(
+        self, name: str, *command: str, seconds: float = 120, check: bool = True
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command in a guest."""
+        return self.node(name).login.run(*command, seconds=seconds, check=check)
+
+    def control(self, target: str) -> Control:
+        """Client for NAME or NAME/FUNCTION."""
+        name, _, function = target.partition("/")
+        return self.node(name).control(function or None)
+
+    def fault(self, target: str, what: str, on: bool = True, **parameters: Any) -> None:
+        """Play a fault on NAME or NAME/FUNCTION; "unplug" and "plug" move the function itself."""
+        name, _, function = target.partition("/")
+        node = self.node(name)
+        chosen = node.function_name(function or None)
+        if chosen == functions.REFERENCE:
+            raise UsageError(
+                f"{chosen} is the reference that a fault is told from; no fault is for it.",
+                f"Name another function, such as {name}/{functions.PRIMARY}.",
+            )
+        if what == "unplug":
+            node.machine.unplug(chosen)
+        elif what == "plug":
+            node.machine.plug(chosen)
+        elif what == "clear":
+            node.control(chosen).clear()
+        else:
+            node.control(chosen).fault(what, on, **parameters)
+
+    def inventory(self) -> dict[str, Any]:
+        """Inventory for Ansible, as its inventory scripts print it."""
+        return inventory.script(self.nodes())
+
+    def status(self) -> list[dict[str, Any]]:
+        """What each guest is doing."""
+        return [_status(node) for node in self.nodes()]
+
+
+def _status(node: Node) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "name": node.name,
+        "image": node.state.image,
+        "running": node.machine.running,
+        "ssh_port": node.state.ssh_port,
+        "ssh_answers": node.login.greets(),
+        "folder": str(node.folder),
+        "functions": [],
+    }
+    for function in node.functions:
+        entry: dict[str, Any] = {
+            "name": function.name,
+            "pci_address": function.pci_address,
+            "control": str(function.control),
+        }
+        try:
+            entry["emulator"] = Control(function.control, 5).status()
+        except LabError as error:
+            entry["error"] = error.message
+        shown["functions"].append(entry)
+    return shown

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One virtual machine: any kernel and initrd, with or without disk and network, and its console.
+
+Serves the lab's guests and equally a test that boots a kernel of its own from an initramfs.
+"""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from . import accel, process, qmp
+from .build import tail
+from .errors import LabError, TimeoutExpiredError, UsageError
+from .host import make_folder
+from .qemu import Qemu
+from .waiting import until
+
+# sun_path of a Unix socket, less its NUL.
+_LONGEST_SOCKET = 107
+_FIRST_SLOT = 0x10
+
+
+@dataclass(frozen=True)
+class Function:
+    """An emulated PCI function: its name, its place on the bus, its emulator's sockets."""
+
+    name: str
+    slot: int
+    socket: Path
+    control: Path
+
+    @property
+    def pci_address(self) -> str:
+        return f"0000:00:{self.slot:02x}.0"
+
+
+def functions_in(folder: Path, names: Sequence[str]) -> list[Function]:
+    """Functions of these names, in the slots from 0x10 on, with their sockets in `folder`."""
+    return [
+        Function(name, _FIRST_SLOT + index, folder / f"{name}.sock", folder / f"{name}.ctl")
+        for index, name in enumerate(names)
+    ]
+
+
+@dataclass
+class Spec:
+    """What a machine is made of."""
+
+    name: str
+    folder: Path
+    kernel: Path
+    initrd: Path
+    append: str = ""
+    disk: Path | None = None
+    memory: int = 1024
+    vcpus: int = 1
+    functions: list[Function] = field(default_factory=list)
+    # Further -device arguments of QEMU, such as "vmclock".
+    devices: list[str] = field(default_factory=list)
+    # Port of the host's loopback that leads to the guest's port 22. Without one: no network.
+    ssh_port: int | None = None
+    # Ends with the process that started it, where QEMU can do that.
+    owned: bool = False
+    # "kvm" or "tcg"; None takes what works here.
+    accelerator: str | None = None
+
+
+class Machine:
+    """A machine that can be started, watched, unplugged from and ended."""
+
+    def __init__(self, spec: Spec, qemu: Qemu) -> None:
+        self.spec = spec
+        self.qemu = qemu
+        self.pidfile = spec.folder / "qemu.pid"
+        self.console_log = spec.folder / "console.log"
+        self.console_socket = spec.folder / "console.sock"
+        self.qmp_socket = spec.folder / "qmp.sock"
+        self.log = spec.folder / "qemu.log"
+
+    def __enter__(self) -> "Machine":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def command(self) -> list[str]:
+        """The whole command line of QEMU."""
+        spec = self.spec
+        accelerator = spec.accelerator or accel.choose(self.qemu)
+        command = [
+            *self.qemu.system,
+            *("-name", spec.name, "-nodefaults", "-no-user-config", "-display", "none"),
+            # The old PC: its root bus can be plugged at run time, the new one's cannot.
+            *("-machine", "pc,memory-backend=memory"),
+            *("-object", f"memory-backend-memfd,id=memory,size={spec.memory}M,share=on"),
+            *("-m", str(spec.memory), "-smp", str(spec.vcpus), *accel.arguments(accelerator)),
+            *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
+            *("-append", spec.append),
+            *("-chardev", self._console(), "-serial", "chardev:console"),
+            *("-qmp", f"unix:{self.qmp_socket},server=on,wait=off"),
+            *("-device", "virtio-rng-pci"),
+        ]
+        if spec.owned and self.qemu.version >= (10, 2):
+            command += ["-run-with", "exit-with-parent=on"]
+        if spec.disk is not None:
+            command += ["-drive", f"file={spec.disk},format=qcow2,if=none,id=disk,cache=unsafe"]
+            command += ["-device", "virtio-blk-pci,drive=disk"]
+        if spec.ssh_port is not None:
+            forward = f"hostfwd=tcp:127.0.0.1:{spec.ssh_port}-:22"
+            command += ["-netdev", f"user,id=net,{forward}"]
+            command += ["-device", "virtio-net-pci,netdev=net,romfile="]
+        for function in spec.functions:
+            command += ["-device", json.dumps(_device(function))]
+        for device in spec.devices:
+            command += ["-device", device]
+        return command
+
+    def _console(self) -> str:
+        return (
+            f"socket,id=console,path={self.console_socket},server=on,wait=off,"
+            f"logfile={self.console_log},logappend=on"
+        )
+
+    def start(self) -> None:
+        """Start QEMU and return when it answers."""
+        make_folder(self.spec.folder)
+        for path in (self.console_socket, self.qmp_socket):
+            if len(os.fsencode(path)) > _LONGEST_SOCKET:
+                raise UsageError(
+                    f"{path} is too long for a socket's path.",
+                    "Keep the lab's state in a folder with a shorter path: CIPU_LAB_STATE",
+                )
+        if self.running:
+            raise LabError(f"{self.spec.name} is running.")
+        for stale in (self.console_socket, self.qmp_socket):
+            stale.unlink(missing_ok=True)
+        command = self.command()
+        process.spawn(command, self.pidfile, self.log, self.qemu.environment())
+        try:
+            until(self._answers, 60, f"QEMU of {self.spec.name} starts", pace=0.05)
+        except BaseException as error:
+            self.stop()
+            if isinstance(error, TimeoutExpiredError):
+                raise self._ended("did not start") from error
+            raise
+
+    def _answers(self) -> bool:
+        if not self.running:
+            raise self._ended("ended at once")
+        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+            probe.connect(str(self.qmp_socket))
+            return True
+        return False
+
+    def _ended(self, how: str) -> LabError:
+        return LabError(f"QEMU of {self.spec.name} {how}.", tail(self.log))
+
+    @property
+    def running(self) -> bool:
+        known = process.load(self.pidfile)
+        return known is not None and known.alive()
+
+    def stop(self) -> None:
+        """End it at once; its disk is an overlay that nobody keeps."""
+        process.stop(self.pidfile)
+        for path in (self.console_socket, self.qmp_socket):
+            path.unlink(missing_ok=True)
+
+    def wait_end(self, seconds: float) -> None:
+        """Wait for the guest to power itself off."""
+        known = process.load(self.pidfile)
+        if known is not None and not known.wait(seconds):
+            raise self.trouble(f"{self.spec.name} did not power off within {seconds:.0f} s.")
+        self.stop()
+
+    def console(self, lines: int = 20) -> str:
+        """The last lines of the serial console."""
+        return tail(self.console_log, lines)
+
+    def console_text(self) -> str:
+        """Everything the serial console has shown."""
+        try:
+            return self.console_log.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def wait_console(
+        self,
+        pattern: str,
+        seconds: float,
+        cancelled: threading.Event | None = None,
+        start: int = 0,
+    ) -> re.Match[str]:
+        """Wait until the console's text, from character `start` on, holds the pattern."""
+        wanted = re.compile(pattern, re.MULTILINE)
+
+        def seen() -> re.Match[str] | None:
+            # In this order: what it said last is read even if it has ended since.
+            running = self.running
+            found = wanted.search(self.console_text(), start)
+            if found is None and not running:
+                raise self.trouble(f"{self.spec.name} ended before its console showed {pattern!r}.")
+            return found
+
+        try:
+            return until(seen, seconds, f"{self.spec.name}: {pattern!r}", cancelled, pace=0.1)
+        except TimeoutExpiredError as error:
+            raise self.trouble(
+                f"The console of {self.spec.name} did not show {pattern!r} within {seconds:.0f} s."
+            ) from error
+
+    def type(self, text: str) -> None:
+        """Type on the serial console."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(10)
+            line.connect(str(self.console_socket))
+            line.sendall(text.encode())
+            line.shutdown(socket.SHUT_WR)
+            # QEMU closes its end when it has taken everything.
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                while line.recv(65536):
+                    pass
+
+    def trouble(self, sentence: str) -> LabError:
+        """An error that shows where the machine had got to."""
+        shown = self.console() or tail(self.log) or "(it showed nothing)"
+        return LabError(sentence, f"Last lines of the console of {self.spec.name}:\n{shown}")
+
+    def qmp(self, command: str, **arguments: object) -> object:
+        """Run a QMP command."""
+        return qmp.command(self.qmp_socket, command, **arguments)
+
+    def unplug(self, name: str, seconds: float = 60) -> None:
+        """Take a function out in the orderly way."""
+        qmp.delete_device(self.qmp_socket, self.function(name).name, seconds)
+
+    def plug(self, name: str) -> None:
+        """Put a function in again, at its place."""
+        self.qmp("device_add", **_device(self.function(name)))
+
+    def function(self, name: str) -> Function:
+        for function in self.spec.functions:
+            if function.name == name:
+                return function
+        known = ", ".join(function.name for function in self.spec.functions) or "none"
+        raise UsageError(f"{self.spec.name} has no function {name}; it has {known}.")
+
+
+def _device(function: Function) -> dict[str, object]:
+    return {
+        "driver": "vfio-user-pci",
+        "id": function.name,
+        "bus": "pci.0",
+        "addr": f"{function.slot:x}.0",
+        "socket": {"type": "unix", "path": str(function.socket)},
+    }

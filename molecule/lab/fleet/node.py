@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One guest of a lab: its machine, its functions' emulators and the way in."""
+
+import contextlib
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from . import functions, ports
+from .control import Control
+from .errors import LabError, TimeoutExpiredError, UsageError
+from .host import make_folder
+from .machine import Machine, Spec, functions_in
+from .qemu import Qemu
+from .ssh import Login
+from .state import NodeState
+from .waiting import until
+
+_BOOT_SECONDS = 300
+_SETTLE_SECONDS = 240
+
+# Kernel messages matter on the console, the units' successes do not: each line costs time there.
+_APPEND = (
+    "root=/dev/vda rw console=ttyS0 net.ifnames=0 fsck.mode=skip loglevel=5 panic=10 "
+    "systemd.show_status=auto mitigations=off audit=0 apparmor=0 selinux=0 systemd.hostname={name}"
+)
+
+
+class Node:
+    """A guest, running or not."""
+
+    def __init__(self, state: NodeState, folder: Path, private_key: Path, qemu: Qemu) -> None:
+        self.state = state
+        self.name = state.name
+        self.folder = folder
+        self.overlay = folder / "disk.qcow2"
+        self.functions = functions_in(folder, state.functions)
+        self.login = Login(self.name, state.ssh_port, private_key, folder / "known_hosts")
+        self.qemu = qemu
+        self.machine = Machine(
+            Spec(
+                name=self.name,
+                folder=folder,
+                kernel=Path(state.kernel),
+                initrd=Path(state.initrd),
+                append=_APPEND.format(name=self.name),
+                disk=self.overlay,
+                memory=state.memory,
+                vcpus=state.vcpus,
+                functions=self.functions,
+                devices=state.devices,
+                ssh_port=state.ssh_port,
+            ),
+            qemu,
+        )
+
+    def create(self) -> None:
+        """Give it an empty overlay and the key its sshd will show."""
+        make_folder(self.folder)
+        arguments = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", self.state.backing]
+        done = subprocess.run(
+            [*self.qemu.image, *arguments, str(self.overlay)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=self.qemu.environment(),
+            check=False,
+        )
+        if done.returncode:
+            raise LabError(f"{self.name} cannot have a disk.", done.stderr.strip())
+        known = f"[{ports.ADDRESS}]:{self.state.ssh_port} {self.state.host_key}\n"
+        self.login.known_hosts.write_text(known, encoding="ascii")
+
+    def start(self) -> None:
+        """Start the emulators, then the machine that connects to them."""
+        for function in self.functions:
+            functions.start(function)
+        self.machine.start()
+
+    def wait_ready(
+        self, cancelled: threading.Event | None = None, seconds: float = _BOOT_SECONDS
+    ) -> None:
+        """Wait until ssh answers and systemd has started all it was to start."""
+
+        def greets() -> bool:
+            if not self.machine.running:
+                raise self.machine.trouble(f"{self.name} ended while it booted.")
+            if "Kernel panic" in self.machine.console():
+                raise self.machine.trouble(f"The kernel of {self.name} panicked.")
+            return self.login.greets()
+
+        try:
+            until(greets, seconds, f"ssh to {self.name}", cancelled)
+            done = self.login.run(
+                "systemctl is-system-running --wait", check=False, seconds=_SETTLE_SECONDS
+            )
+        except TimeoutExpiredError as error:
+            raise self.machine.trouble(
+                f"{self.name} did not get ready within {seconds:.0f} s."
+            ) from error
+        found = done.stdout.strip()
+        if found != "running":
+            failed = self.login.run("systemctl --failed --no-legend --plain", check=False).stdout
+            raise self.machine.trouble(
+                f"{self.name} is {found or 'not reached'}: {failed.strip() or done.stderr.strip()}"
+            )
+
+    def stop(self) -> None:
+        """End machine and emulators; every one is tried, whatever the others did."""
+        steps: list[Callable[[], None]] = [self.machine.stop]
+        steps += [lambda function=function: functions.stop(function) for function in self.functions]  # type: ignore[misc]
+        troubles = []
+        for step in steps:
+            try:
+                step()
+            except LabError as error:
+                troubles.append(error)
+        if troubles:
+            raise troubles[0]
+
+    def function_name(self, name: str | None) -> str:
+        """The named function, or the one that faults are for."""
+        if not self.functions:
+            raise UsageError(f"{self.name} has no function; start the lab with --functions 2.")
+        return self.machine.function(name or functions.PRIMARY).name
+
+    def control(self, name: str | None = None) -> Control:
+        """Client of a function's emulator."""
+        return Control(self.machine.function(self.function_name(name)).control)
+
+    def reboot(self, kernel: str | None = None, seconds: float = _BOOT_SECONDS) -> None:
+        """Power off and start again, with the kernel of this release out of the guest's /boot.
+
+        Without one it boots what it booted before. The firmware knows no boot loader, so this is
+        how a guest gets from one kernel to another.
+        """
+        if kernel is not None:
+            self.take_kernel(kernel)
+        # The connection breaks while the guest goes down, which is no failure.
+        with contextlib.suppress(TimeoutExpiredError):
+            self.login.run("systemctl poweroff", check=False, seconds=60)
+        self.machine.wait_end(120)
+        self.machine.start()
+        self.wait_ready(seconds=seconds)
+
+    def take_kernel(self, release: str) -> None:
+        """Have the next start use a kernel that was installed in the guest."""
+        kernel, initrd = self.folder / "vmlinuz", self.folder / "initrd.img"
+        self.login.fetch(f"/boot/vmlinuz-{release}", kernel)
+        self.login.fetch(f"/boot/initrd.img-{release}", initrd)
+        self.state.kernel, self.state.initrd = str(kernel), str(initrd)
+        self.machine.spec.kernel, self.machine.spec.initrd = kernel, initrd

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes that outlive the command that started them, and ending the right ones.
+
+A pid alone is not enough: it may belong to somebody else by the time it is read again. With the
+boot's id and the start time in the kernel's ticks it names one process for ever.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .errors import LabError
+
+# Held so that a child that ended here is reaped here.
+_CHILDREN: dict[int, "subprocess.Popen[bytes]"] = {}
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process, told apart from any later one with its pid."""
+
+    pid: int
+    started: int
+    boot: str
+
+    def alive(self) -> bool:
+        child = _CHILDREN.get(self.pid)
+        if child is not None and child.poll() is not None:
+            del _CHILDREN[self.pid]
+        return _start_time(self.pid) == self.started and _boot_id() == self.boot
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it ended within this time."""
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            # Opened first and asked then: the handle is the process that was asked about.
+            if not self.alive():
+                return True
+            poll = select.poll()
+            poll.register(handle, select.POLLIN)
+            ended = bool(poll.poll(seconds * 1000))
+        finally:
+            os.close(handle)
+        return not self.alive() or ended
+
+    def stop(self, seconds: float = 10) -> None:
+        """End it, kindly first."""
+        for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 10.0)):
+            if not self.alive():
+                return
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                return
+            except PermissionError as error:
+                raise LabError(
+                    f"Process {self.pid} of the lab belongs to another user.",
+                    "Run the command as the user who started the lab.",
+                ) from error
+            if self.wait(patience):
+                self.alive()
+                return
+        raise LabError(f"Process {self.pid} does not end.")
+
+
+def spawn(
+    command: list[str], pidfile: Path, log: Path, environ: dict[str, str] | None = None
+) -> Process:
+    """Start a process in a session of its own and write down which one it is."""
+    with log.open("ab") as sink:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            start_new_session=True,
+        )
+    try:
+        started = _start_time(child.pid)
+        process = Process(child.pid, -1 if started is None else started, _boot_id())
+        new = pidfile.with_suffix(".new")
+        new.write_text(json.dumps(asdict(process)), encoding="ascii")
+        new.rename(pidfile)
+    except BaseException:
+        # Nobody would know of it.
+        child.kill()
+        child.wait()
+        raise
+    _CHILDREN[child.pid] = child
+    return process
+
+
+def load(pidfile: Path) -> Process | None:
+    """The process of a pidfile, if there is one that can be read."""
+    try:
+        return Process(**json.loads(pidfile.read_text(encoding="ascii")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def stop(pidfile: Path, seconds: float = 10) -> None:
+    """End the process of a pidfile, if it still runs, and forget it."""
+    process = load(pidfile)
+    if process is not None:
+        process.stop(seconds)
+    with contextlib.suppress(FileNotFoundError):
+        pidfile.unlink()
+
+
+def _start_time(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    # The command's name stands in brackets and may hold anything, brackets too.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
