@@ -92,10 +92,10 @@ def kernels_to_build(steps):
     return [kernel for verb, kernel, _argv in steps if verb == "build"]
 
 
-def states(records, version, kernels):
+def states(records, kernels):
     """The state of every version on every kernel told of, for the return value and the diff."""
     told = {}
-    for known in sorted(set(versions(records)) | ({version} if version else set())):
+    for known in versions(records):
         of_version = {kernel: state_of(records, known, kernel) for kernel in kernels}
         for record in records:
             if record["version"] == known and record["kernel"] is not None:
@@ -107,10 +107,12 @@ def states(records, version, kernels):
 
 def predicted(records, wanted, steps):
     """What `states` will be once the steps have run."""
-    after = states(records, wanted.version, wanted.kernels)
+    after = states(records, wanted.kernels)
     for verb, kernel, argv in steps:
         if verb == "remove":
             after.pop(argv[argv.index("-v") + 1], None)
+        elif verb == "forget":
+            after.pop(argv[-1].rsplit("/", 1)[-1], None)
         elif verb == "add":
             of_version = after.setdefault(wanted.version, {})
             after[wanted.version] = {k: "added" for k in of_version or wanted.kernels}

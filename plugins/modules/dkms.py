@@ -182,6 +182,7 @@ make_log:
 import hashlib
 import os
 import re
+import shutil
 import tarfile
 import time
 import zlib
@@ -376,8 +377,8 @@ class Dkms:
     def run(self):
         records = self.host.records(self.name)
         wanted = self.wanted(records)
-        steps = plan(records, wanted)
-        before = states(records, self.version, self.kernels)
+        steps = self.forget_broken(plan(records, wanted))
+        before = states(records, self.kernels)
         self.preflight(records, steps)
         self.result["changed"] = bool(steps)
         if self.module.check_mode:
@@ -388,7 +389,7 @@ class Dkms:
                 self.step(verb, kernel, argv)
             if steps:
                 records = self.host.records(self.name)
-            after = states(records, self.version, self.kernels)
+            after = states(records, self.kernels)
             self.verify(records, wanted)
         self.result["versions"] = after
         self.result["diff"] = {"before": _told(before), "after": _told(after)}
@@ -397,9 +398,10 @@ class Dkms:
         self.module.exit_json(**self.result)
 
     def step(self, verb, kernel, argv):
-        if verb == "remove" and self.forget_broken(argv):
-            return
         self.result["actions"].append(" ".join(argv))
+        if verb == "forget":
+            self.forget(argv[-1])
+            return
         rc, out, err = self.module.run_command([self.host.dkms] + argv[1:])
         # 3 and 5: someone was faster. ldtarball of 3.0 ends with 1 for a good archive without source.
         if rc in {0, 3, 5} or verb == "ldtarball":
@@ -420,28 +422,35 @@ class Dkms:
             **more
         )
 
-    def forget_broken(self, argv):
+    def forget_broken(self, steps):
         """DKMS cannot remove what has lost its source tree; with nothing built, its entry is all."""
-        version = argv[argv.index("-v") + 1]
-        base = "/var/lib/dkms/{0}/{1}".format(self.name, version)
+        return [
+            ("forget", None, ["rm", "-rf", self.entry(argv)])
+            if verb == "remove" and self.is_broken(self.entry(argv))
+            else (verb, kernel, argv)
+            for verb, kernel, argv in steps
+        ]
+
+    def entry(self, argv):
+        return "/var/lib/dkms/{0}/{1}".format(self.name, argv[argv.index("-v") + 1])
+
+    def is_broken(self, entry):
         tree = self.host.tree
-        if tree.is_file(base + "/source/dkms.conf"):
+        if not tree.is_dir(entry) or tree.is_file(entry + "/source/dkms.conf"):
             return False
-        built = [entry for entry in tree.names(base) if entry not in {"source", "build"}]
-        if built:
+        if [name for name in tree.names(entry) if name not in {"source", "build"}]:
             self.fail(
-                "{0} {1} has lost its source tree, so dkms cannot remove it. Put /usr/src/{0}-{1} "
-                "back and run this again.".format(self.name, version)
+                "{0} has lost its source tree, so dkms cannot remove it. Put /usr/src/{1} back and "
+                "run this again.".format(entry, "-".join(entry.split("/")[-2:]))
             )
-        for entry in ("source", "build"):
-            path = tree.path(base + "/" + entry)
-            argv = ["rm", "-rf", path]
-            self.result["actions"].append(" ".join(argv))
-            self.module.run_command(argv, check_rc=True)
-        os.rmdir(tree.path(base))
-        if not tree.names("/var/lib/dkms/" + self.name):
-            os.rmdir(tree.path("/var/lib/dkms/" + self.name))
         return True
+
+    def forget(self, entry):
+        shutil.rmtree(self.host.tree.path(entry))
+        try:
+            os.rmdir(self.host.tree.path(os.path.dirname(entry)))
+        except OSError:
+            return  # other versions are left
 
     def verify(self, records, wanted):
         """DKMS says 0 to more than it did, so its own status has the last word."""
