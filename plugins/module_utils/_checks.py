@@ -36,7 +36,7 @@ CHECKS = (
         _checks_device.driver_loaded,
         "driver",
         None,
-        "srcversion of the loaded module is not that of the installed one",
+        "srcversion of the loaded module is not the installed one's",
         None,
         "Load the installed driver: stop chrony, reload the module, start chrony; or reboot.",
     ),
@@ -47,7 +47,7 @@ CHECKS = (
         None,
         None,
         "not 2 (DRIVER_OK)",
-        "Reload the driver. If it does not help, read the kernel's log for what the device refused.",
+        "Reload the driver. If that does not help, the kernel's log says what the device refused.",
     ),
     Check(
         "sync_stat",

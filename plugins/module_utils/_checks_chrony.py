@@ -166,7 +166,11 @@ def phc_against_ntp(host):
     apart = []
     for source in _sources(host):
         ntp_s, ntp_error_s = number(source, "offset_s"), number(source, "error_s")
-        if text(source, "mode") == "^" and number(source, "reach") and None not in {ntp_s, ntp_error_s}:
+        if (
+            text(source, "mode") == "^"
+            and number(source, "reach")
+            and None not in {ntp_s, ntp_error_s}
+        ):
             difference_ns = int(round(abs(offset_s - ntp_s) * NS))
             apart.append((difference_ns, int(round((error_s + ntp_error_s) * NS))))
     if not apart:

@@ -161,7 +161,7 @@ def over_threshold(host):
         over = host.deltas(clock).get("gettm_excd_thresh", 0)
         if over > 0:
             yield warning(
-                "{0} reads of {1} were further from the system clock than the device allows.".format(
+                "{0} reads of {1} were further from the system clock than allowed.".format(
                     over, name_of(clock)
                 ),
                 over,

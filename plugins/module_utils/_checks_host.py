@@ -67,7 +67,9 @@ def vmclock(host):
             state="DISRUPTED",
         )
     if text(now, "clock_status") == "unreliable":
-        yield critical("The hypervisor calls its clock unreliable.", "unreliable", state="DISRUPTED")
+        yield critical(
+            "The hypervisor calls its clock unreliable.", "unreliable", state="DISRUPTED"
+        )
 
 
 def kernel_module(host):

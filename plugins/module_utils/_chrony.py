@@ -85,8 +85,8 @@ def parse_selection(fields):
 def parse_report(text):
     """Output of `chronyc -c -n -m tracking sources selectdata`: (tracking, sources).
 
-    The three tell themselves apart by their number of fields and by the first one, so a command that was
-    refused in between does no harm.
+    The three tell themselves apart by their number of fields and by the first one, so a command
+    that was refused in between does no harm.
     """
     tracking, sources, selection = None, [], {}
     for line in text.splitlines():

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what DKMS has to what is wanted: the commands, in order. Pure, so that check mode tells the truth."""
+"""From what DKMS has to what is wanted: the commands, in order.
+
+Pure, so that check mode tells the truth.
+"""
 
 from ansible_collections.cipu.clock.plugins.module_utils._dkms import state_of, versions
 
@@ -115,7 +118,7 @@ def predicted(records, wanted, steps):
             after.pop(argv[-1].rsplit("/", 1)[-1], None)
         elif verb == "add":
             of_version = after.setdefault(wanted.version, {})
-            after[wanted.version] = {k: "added" for k in of_version or wanted.kernels}
+            after[wanted.version] = dict.fromkeys(of_version or wanted.kernels, "added")
         else:
             reached = "installed" if verb == "install" else "built"
             after.setdefault(wanted.version, {})[kernel] = reached

@@ -44,7 +44,7 @@ def dig(record, *path):
 
 
 def number(record, *path):
-    """A finite number, or None. Facts are another machine's word, so their types are not trusted."""
+    """A finite number, or None. Facts are another machine's word: no type is trusted."""
     value = dig(record, *path)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
@@ -112,8 +112,8 @@ class Host:
         tracking = dig(self.facts, "chrony", "tracking")
         if not isinstance(tracking, dict):
             status = text(self.facts, "chrony", "status")
-            # Where there is no chrony, or it stands still, other checks say so. Where it runs and does
-            # not answer, nobody knows.
+            # Where there is no chrony, or it stands still, other checks say so. Where it runs and
+            # does not answer, nobody knows.
             known = status in {"absent", "stopped"}
             raise Unseen("chrony does not answer: it is {0}".format(status), not known)
         return tracking

@@ -56,7 +56,7 @@ def cipu_functions(tree):
 
 
 def secure_boot(tree):
-    """Secure Boot, lockdown mode and signature enforcement; a key is left out if it cannot be seen."""
+    """Secure Boot, lockdown mode, enforcement of signatures; what cannot be seen is left out."""
     told = {}
     variable = tree.raw(SECURE_BOOT, 16)
     if variable is not None and len(variable) == 5:

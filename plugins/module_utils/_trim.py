@@ -29,9 +29,8 @@ MEASUREMENT = dict(
     frequency_ppb=float,
     frequency_uncertainty_ppb=float,
 )
-REGISTERS = {
-    name: int
-    for name in (
+REGISTERS = dict.fromkeys(
+    (
         "gst_feat",
         "drv_ver",
         "dev_stat",
@@ -39,11 +38,11 @@ REGISTERS = {
         "epo_base_yr",
         "max_lat_ns",
         "thresh_us",
-    )
-}
-COUNTERS = {
-    name: int
-    for name in (
+    ),
+    int,
+)
+COUNTERS = dict.fromkeys(
+    (
         "gettm",
         "gettm_inval_err",
         "gettm_tout_err",
@@ -57,9 +56,10 @@ COUNTERS = {
         "busy_rec",
         "err",
         "err_rec",
-    )
-}
-SYNC = {name: bool for name in ("maintenance", "clock_abnormal", "busy", "device_error")}
+    ),
+    int,
+)
+SYNC = dict.fromkeys(("maintenance", "clock_abnormal", "busy", "device_error"), bool)
 CLOCK_SHORT = {
     "node": str,
     "index": int,
@@ -157,8 +157,9 @@ def clocks(report):
     """The clocks, CIPU first and in full, and how many were left out."""
     found = _records(report.get("clocks"))
     found.sort(key=lambda clock: clock.get("kind") != "cipu")
-    kept = [pick(c, CLOCK if c.get("kind") == "cipu" else CLOCK_SHORT) for c in found[:CLOCKS_LIMIT]]
-    return kept, len(found) - len(kept)
+    kept = found[:CLOCKS_LIMIT]
+    told = [pick(clock, CLOCK if clock.get("kind") == "cipu" else CLOCK_SHORT) for clock in kept]
+    return told, len(found) - len(kept)
 
 
 def functions(report):

@@ -8,13 +8,16 @@ version_added: 0.1.0
 author:
   - The cipu.clock maintainers (@cipu-clock)
 description:
-  - Returns one fact, C(cipu_clock), with the measurement of every PTP clock, the state of chrony and of
+  - Returns one fact, C(cipu_clock), with the measurement of every PTP clock, the state of chrony
+    and of
     other time daemons, clocksource, steal time, driver, DKMS, kernels and Secure Boot.
   - It judges nothing. M(cipu.clock.clock_health) does, from these facts.
-  - It never fails because a thing is absent. Without clockprobe, chrony, DKMS or root it returns what it
+  - It never fails because a thing is absent. Without clockprobe, chrony, DKMS or root it returns
+    what it
     can see, and says under C(missing) what it cannot.
   - The clocks are read by clockprobe alone. It is the role C(cipu.clock.probe) that installs it.
-  - Within C(facts_modules) set C(ansible_facts_parallel=false), since with more than one module in the
+  - Within C(facts_modules) set C(ansible_facts_parallel=false), since with more than one module in
+    the
     list they otherwise run at the same time, which widens the measurement.
 extends_documentation_fragment:
   - cipu.clock.attributes
@@ -127,7 +130,8 @@ ansible_facts:
           type: dict
         kernel:
           description:
-            - The running kernel, the one booted next, and for each that can be booted whether it has
+            - The running kernel, the one booted next, and for each that can be booted whether it
+              has
               the driver and the headers to build it.
           type: dict
         secure_boot:

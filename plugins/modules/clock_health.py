@@ -1,7 +1,8 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# This is a virtual module that is entirely implemented as an action plugin and runs on the controller.
+# This is a virtual module that is entirely implemented as an action plugin and runs on the
+# controller.
 
 DOCUMENTATION = r"""
 module: clock_health
@@ -11,7 +12,8 @@ author:
   - The cipu.clock maintainers (@cipu-clock)
 description:
   - Judges the facts of M(cipu.clock.clock_facts). All thresholds are here, and only here.
-  - It runs on the controller and asks no host. The same facts and thresholds always give the same answer.
+  - It runs on the controller and asks no host. The same facts and thresholds always give the same
+    answer.
   - The checks, with what each means and what to do about it, are in C(docs/health.md).
 extends_documentation_fragment:
   - cipu.clock.attributes
@@ -25,7 +27,8 @@ options:
   previous:
     description:
       - Earlier facts of the same host. With them counters are judged by how far they went.
-      - They are left aside where they cannot be compared, such as after a boot or a reload of the driver.
+      - They are left aside where they cannot be compared, such as after a boot or a reload of the
+        driver.
     type: dict
   thresholds:
     description: What is too much. The unit ends the name.
@@ -39,7 +42,8 @@ options:
         description: Version of the driver that is wanted. Not checked by default.
         type: str
       offset_warn_ns:
-        description: PHC against system clock, less the uncertainty of the measurement, in nanoseconds.
+        description:
+          - PHC against system clock, less the uncertainty of the measurement, in nanoseconds.
         type: int
         default: 10000
       offset_critical_ns:
@@ -57,7 +61,8 @@ options:
         default: 1000000
       phc_error_ns:
         description:
-          - Error of the PHC itself that the error bound assumes, in nanoseconds. chrony takes it as zero.
+          - Error of the PHC itself that the error bound assumes, in nanoseconds. chrony takes it
+            as zero.
         type: int
         default: 1000
       sync_standing_s:
@@ -125,7 +130,8 @@ options:
     type: dict
   fleet_hosts:
     description:
-      - Names of hosts whose stored facts make up the fleet. They are taken as they are, never templated.
+      - Names of hosts whose stored facts make up the fleet. They are taken as they are, never
+        templated.
       - A host without such facts is one that did not answer.
       - Excludes O(facts) and O(fleet).
     type: list
@@ -142,8 +148,10 @@ options:
     choices: [never, warning, unknown, critical]
     default: never
 notes:
-  - States, from best to worst, are OK, DEGRADED, UNKNOWN, FREERUNNING, DISRUPTED and UNSYNCED. Aside stands
-    NOT_APPLICABLE, for a host that has no CIPU clock and is not expected to have one. The worst check
+  - States, from best to worst, are OK, DEGRADED, UNKNOWN, FREERUNNING, DISRUPTED and UNSYNCED.
+    Aside stands
+    NOT_APPLICABLE, for a host that has no CIPU clock and is not expected to have one. The worst
+    check
     decides. What cannot be seen is never OK.
 seealso:
   - module: cipu.clock.clock_facts
@@ -239,16 +247,20 @@ not_checked:
       sample: There is no VMClock.
 error_bound_ns:
   description:
-    - The system clock is right within this many nanoseconds, C(phc_error_ns) of them assumed. Null where
+    - The system clock is right within this many nanoseconds, C(phc_error_ns) of them assumed. Null
+      where
       it is not known.
   returned: for one host
   type: int
   sample: 13250
 fleet:
   description:
-    - The fleet in one. C(hosts) has the health of each host; C(states), C(severities), C(driver_versions)
-      and, by zone, C(zones) count hosts; C(on_phc_pct) is the share of them that follow their PHC, in
-      percent; C(error_bound_ns) has p50, p99 and max; C(incidents) are conditions that a zone shares.
+    - The fleet in one. C(hosts) has the health of each host; C(states), C(severities),
+      C(driver_versions)
+      and, by zone, C(zones) count hosts; C(on_phc_pct) is the share of them that follow their PHC,
+      in
+      percent; C(error_bound_ns) has p50, p99 and max; C(incidents) are conditions that a zone
+      shares.
   returned: for a fleet
   type: dict
   contains:
@@ -280,7 +292,9 @@ fleet:
       description: The same, in percent of the applicable hosts.
       type: float
     error_bound_ns:
-      description: Error bound at p50, p99 and max, in nanoseconds, and the number of hosts where it is known.
+      description:
+        - Error bound at p50, p99 and max, in nanoseconds, and the number of hosts where it is
+          known.
       type: dict
     incidents:
       description: Zones in which many hosts have the same condition.

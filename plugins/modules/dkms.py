@@ -43,7 +43,8 @@ options:
       - V(added) - DKMS knows the source tree in C(/usr/src/NAME-VERSION).
       - V(built) - and it is built for the kernels.
       - V(installed) - and it lies in the module folder of the kernels.
-      - V(absent) - DKMS knows nothing of it, and no kernel has a module of it. The source tree stays.
+      - V(absent) - DKMS knows nothing of it, and no kernel has a module of it. The source tree
+        stays.
       - Each of the first three is a lower bound, nothing is taken back to reach it.
     type: str
     choices: [added, built, installed, absent]
@@ -60,7 +61,8 @@ options:
     description:
       - Archives on the managed host, made by C(dkms mktarball), whose builds are used instead of
         building. No compiler and no headers are needed then.
-      - Each kernel of O(kernels) must be in one of them. One that is not is named, and nothing is done.
+      - Each kernel of O(kernels) must be in one of them. One that is not is named, and nothing is
+        done.
     type: list
     elements: path
     default: []
@@ -403,7 +405,7 @@ class Dkms:
             self.forget(argv[-1])
             return
         rc, out, err = self.module.run_command([self.host.dkms] + argv[1:])
-        # 3 and 5: someone was faster. ldtarball of 3.0 ends with 1 for a good archive without source.
+        # 3 and 5: someone was faster. For a good archive without source, ldtarball of 3.0 says 1.
         if rc in {0, 3, 5} or verb == "ldtarball":
             return
         more = {"rc": rc, "stdout": out[-4000:], "stderr": err[-4000:]}
@@ -419,11 +421,11 @@ class Dkms:
                 " for kernel {0}".format(kernel) if kernel else "",
                 meaning(rc),
             ),
-            **more
+            **more,
         )
 
     def forget_broken(self, steps):
-        """DKMS cannot remove what has lost its source tree; with nothing built, its entry is all."""
+        """DKMS cannot remove what has lost its source; with nothing built, its entry is all."""
         return [
             ("forget", None, ["rm", "-rf", self.entry(argv)])
             if verb == "remove" and self.is_broken(self.entry(argv))
@@ -463,9 +465,7 @@ class Dkms:
             short = [] if RANK[state_of(records, self.version, None)] else ["any kernel"]
         else:
             least = RANK[wanted.state]
-            short = [
-                k for k in self.kernels if RANK[state_of(records, self.version, k)] < least
-            ]
+            short = [k for k in self.kernels if RANK[state_of(records, self.version, k)] < least]
         if short:
             self.fail(
                 "{0} {1} is not {2} for {3}, though dkms did not fail.".format(

@@ -74,7 +74,13 @@ def clock_report(index=0, address="0000:00:10.0", links=("/dev/ptp_cipu",)):
             "least_bracket": {"offset_ns": -1270, "bracket_ns": 99000},
             "narrow_mean_ns": -1200,
             "interval_ns": [-41000, 39500],
-            "bracket_ns": {"min": 99000, "p50": 121000, "p90": 190000, "p99": 310000, "max": 355000},
+            "bracket_ns": {
+                "min": 99000,
+                "p50": 121000,
+                "p90": 190000,
+                "p99": 310000,
+                "max": 355000,
+            },
             "duration_ns": 240000000,
             "frequency_ppb": None,
             "frequency_uncertainty_ppb": None,
@@ -219,7 +225,7 @@ def earlier(now=None, by_s=60):
 
 
 def change(record, path, value):
-    """Sets record[a][b] for "a.b"; numbers are places in lists. value of DROP takes the key away."""
+    """Sets record[a][b] for "a.b"; numbers are places in lists. DROP takes the key away."""
     steps = path.split(".")
     for step in steps[:-1]:
         record = record[int(step)] if isinstance(record, list) else record.setdefault(step, {})

@@ -51,7 +51,8 @@ def test_a_refused_command_in_between_does_no_harm():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "506 Cannot talk to daemon\n", "a,b,c\n", ",".join("x" * 14), "\x00,\n", "#" + "," * 9]
+    "text",
+    ["", "506 Cannot talk to daemon\n", "a,b,c\n", ",".join("x" * 14), "\x00,\n", "#" + "," * 9],
 )
 def test_what_is_no_report_has_no_tracking(text):
     assert _chrony.parse_report(text)[0] is None

@@ -70,7 +70,7 @@ def test_state(line, state):
 
 def commands(status, **wanted):
     """The plan for ptp_cipu 0.1.0 on the newer kernel unless told otherwise."""
-    options = dict(name="ptp_cipu", version="0.1.0", state="installed", kernels=[NEW])
+    options = {"name": "ptp_cipu", "version": "0.1.0", "state": "installed", "kernels": [NEW]}
     options.update(wanted)
     steps = plan(parse_status(status), Wanted(**options))
     return [" ".join(argv[1:]).replace(" -m ptp_cipu -v 0.1.0", "") for _v, _k, argv in steps]

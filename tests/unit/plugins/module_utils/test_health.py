@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""clock_health by table: one change to a healthy host, one check that fires for it, and no other."""
+"""clock_health by table: one change to a healthy host, one check that fires, and no other."""
 
 import copy
 
@@ -127,7 +127,13 @@ TABLE = [
         {"vmclock": {"disruption_marker": 1}},
     ),
     ("kernel_module", C, "DEGRADED", {"kernel.bootable.0.has_module": False}, None),
-    ("kernel_module", W, "DEGRADED", {"kernel.bootable.1": {"release": "x", "has_module": False}}, None),
+    (
+        "kernel_module",
+        W,
+        "DEGRADED",
+        {"kernel.bootable.1": {"release": "x", "has_module": False}},
+        None,
+    ),
     ("module_signature", C, "DEGRADED", {"secure_boot.lockdown": "integrity"}, None),
     ("module_signature", C, "DEGRADED", {"secure_boot.signature_enforced": True}, None),
 ]

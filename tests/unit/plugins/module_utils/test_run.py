@@ -27,7 +27,9 @@ def test_output_and_status():
 def test_words_are_those_of_the_c_locale():
     os.environ["LC_MESSAGES"] = "de_DE.UTF-8"
     try:
-        told = run(script("import os; print(os.environ.get('LC_MESSAGES'), os.environ['LC_ALL'])"), LONG_S)
+        told = run(
+            script("import os; print(os.environ.get('LC_MESSAGES'), os.environ['LC_ALL'])"), LONG_S
+        )
     finally:
         del os.environ["LC_MESSAGES"]
     assert told.out == "None C\n"
@@ -35,7 +37,8 @@ def test_words_are_those_of_the_c_locale():
 
 def test_what_hangs_is_ended_with_its_children():
     # The child holds the pipe open: only its end lets a reader go on.
-    text = "import subprocess, sys; subprocess.call([sys.executable, '-c', 'import signal; signal.pause()'])"
+    child = "[sys.executable, '-c', 'import signal; signal.pause()']"
+    text = "import subprocess, sys; subprocess.call({0})".format(child)
     started = time.monotonic()
     outcome = run(script(text), 1)
     assert outcome.problem == "timeout"

@@ -182,9 +182,7 @@ def test_missing_headers_are_said_before_anything_is_done(host):
     result = run(module)
     assert result["failed"]
     assert "linux-headers-" + KERNEL in result["msg"]
-    assert result["missing_headers"] == [
-        {"kernel": KERNEL, "package": "linux-headers-" + KERNEL}
-    ]
+    assert result["missing_headers"] == [{"kernel": KERNEL, "package": "linux-headers-" + KERNEL}]
     assert [argv[1] for argv in module.ran] == ["status"]
 
 
