@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files module and the reading of its source folder, on real folders."""
+
+import os
+import stat
+
+import pytest
+
+pytest.importorskip("ansible.module_utils.basic")
+
+from ansible_collections.cipu.clock.plugins.action.files import collect
+from ansible_collections.cipu.clock.plugins.modules import files
+
+
+class MadeUp:
+    def __init__(self, check_mode=False, **params):
+        self.check_mode = check_mode
+        self.params = {
+            "state": "present",
+            "root": None,
+            "src": None,
+            "exclusive": False,
+            "files": [],
+        }
+        self.params.update(params)
+
+    @staticmethod
+    def atomic_move(source, destination):
+        os.rename(source, destination)
+
+
+def item(path, content="x\n", mode="0644", state="present"):
+    return {"path": str(path), "content": content, "mode": mode, "state": state}
+
+
+def actions(**params):
+    return files.run(MadeUp(**params)).actions
+
+
+def test_a_file_is_written_once(tmp_path):
+    path = tmp_path / "new" / "a.conf"
+    assert actions(files=[item(path)]) == ["write {0}".format(path)]
+    assert path.read_text() == "x\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert actions(files=[item(path)]) == []
+
+
+def test_nothing_of_a_write_is_left_beside_the_file(tmp_path):
+    actions(files=[item(tmp_path / "a")])
+    assert os.listdir(str(tmp_path)) == ["a"]
+
+
+def test_mode_alone_is_corrected(tmp_path):
+    path = tmp_path / "a"
+    actions(files=[item(path)])
+    assert actions(files=[item(path, mode="0755")]) == ["chmod 0755 {0}".format(path)]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+
+def test_check_mode_tells_and_leaves(tmp_path):
+    path = tmp_path / "a"
+    assert actions(files=[item(path)], check_mode=True) == ["write {0}".format(path)]
+    assert not path.exists()
+
+
+def test_exclusive_removes_strangers_and_emptied_folders(tmp_path):
+    root = tmp_path / "src" / "tree"
+    (root / "old").mkdir(parents=True)
+    (root / "old" / "gone.c").write_text("")
+    wanted = [item("sub/kept.c")]
+    told = actions(root=str(root), files=wanted, exclusive=True)
+    assert told == ["write {0}/sub/kept.c".format(root), "remove {0}/old/gone.c".format(root)]
+    assert sorted(os.listdir(str(root))) == ["sub"]
+    assert actions(root=str(root), files=wanted, exclusive=True) == []
+
+
+def test_absent_takes_the_files_and_the_root(tmp_path):
+    root, other = tmp_path / "src" / "tree", tmp_path / "other"
+    actions(root=str(root), files=[item("a"), item(other)])
+    actions(root=str(root), files=[item(other)], state="absent")
+    assert not root.exists()
+    assert not other.exists()
+    assert actions(root=str(root), files=[item(other)], state="absent") == []
+
+
+def test_one_file_can_be_absent_among_others(tmp_path):
+    gone, kept = tmp_path / "gone", tmp_path / "kept"
+    gone.write_text("")
+    actions(files=[item(gone, state="absent"), item(kept)])
+    assert os.listdir(str(tmp_path)) == ["kept"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"files": [item("relative")]},
+        {"files": [item("../out")], "root": "/tmp/a/b"},
+        {"exclusive": True},
+        {"root": "/usr", "state": "absent"},
+        {"root": "/", "state": "absent"},
+        {"root": "/usr/../etc", "state": "absent"},
+        {"src": "/somewhere"},
+    ],
+)
+def test_what_makes_no_sense_is_refused(params):
+    with pytest.raises(files.Unusable):
+        files.run(MadeUp(check_mode=True, **params))
+
+
+def test_a_folder_is_read_by_pattern_without_hidden_files(tmp_path):
+    for name in ("a.c", "b.h", "b.o", ".hidden.c", "sub/c.c", ".git/d.c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "a.c").chmod(0o755)
+    found = collect(str(tmp_path), ["*.c", "*.h"])
+    assert [(entry["path"], entry["mode"]) for entry in found] == [
+        ("a.c", "0755"),
+        ("b.h", "0644"),
+        ("sub/c.c", "0644"),
+    ]
+    assert found[2]["content"] == "sub/c.c"
