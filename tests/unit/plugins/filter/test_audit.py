@@ -7,7 +7,8 @@ from ansible_collections.cipu.clock.plugins.filter.audit_report import audit_rep
 from ansible_collections.cipu.clock.plugins.filter.audit_table import audit_table
 
 
-def host(name, sync=False, source="CIPU", state="OK", severity="ok", bound_ns=6000):
+def host(name, sync=False, source="CIPU", state="OK", **health):
+    severity, bound_ns = health.get("severity", "ok"), health.get("bound_ns", 6000)
     facts = {
         "kernel": {"running": "6.1.0-1-amd64"},
         "driver": {"loaded_version": "0.1.0"},

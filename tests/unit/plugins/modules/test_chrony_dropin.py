@@ -15,6 +15,12 @@ from ansible_collections.cipu.clock.plugins.modules.chrony_dropin import (
     with_first,
 )
 
+
+def read(path):
+    with open(path) as stream:
+        return stream.read()
+
+
 MAIN = "# mine\nconfdir {0}\npool 2.debian.pool.ntp.org iburst\n"
 GOOD = "refclock PHC /dev/ptp_cipu refid CIPU poll 0\n"
 BAD = "refclock PHC /dev/ptp_cipu refid CIPU poll 0 maxunreach 5 prefer\n"
@@ -63,11 +69,11 @@ class Daemon:
         assert argv[:2] == ["-p", "-f"]
         if argv[3:]:
             return (0, "", "") if self.takes(argv[3]) else (1, "", "Fatal error : Invalid\n")
-        text = open(argv[2]).read()
+        text = read(argv[2])
         folders = text.split("confdir ")[1].split("\n")[0].split()
         for name in ("cipu.conf",):
             path = next(f + "/" + name for f in folders if os.path.exists(f + "/" + name))
-            for number, line in enumerate(open(path), 1):
+            for number, line in enumerate(read(path).splitlines(), 1):
                 if not self.takes(line.strip()):
                     said = "2026-01-01T00:00:00Z Fatal error : Invalid refclock option at line"
                     return 1, "", "{0} {1} in file {2}\n".format(said, number, path)
@@ -84,7 +90,7 @@ class Daemon:
 
     def chronyc(self, _argv):
         path = self.params["path"]
-        text = open(path).read() if os.path.exists(path) else ""
+        text = read(path) if os.path.exists(path) else ""
         chosen = "CIPU" in text and "noselect" not in text
         return (
             0,
@@ -106,7 +112,7 @@ class Daemon:
 
 def dropin(daemon):
     path = daemon.params["path"]
-    return open(path).read() if os.path.exists(path) else None
+    return read(path) if os.path.exists(path) else None
 
 
 def test_a_good_dropin_is_written_once(tmp_path):

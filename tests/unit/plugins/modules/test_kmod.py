@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the kmod module makes of parameters and of the kernel log. The rest runs in the lab's VMs."""
+"""What the kmod module makes of parameters and of the kernel log. The rest runs in VMs."""
 
 import pytest
 
