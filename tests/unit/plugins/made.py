@@ -3,6 +3,8 @@
 
 import copy
 
+from ansible_collections.cipu.clock.plugins.module_utils._trim import CLOCK, pick
+
 BOOT_ID = "0d5bd4a3-6c4e-4a1e-9b5e-1f6a2b3c4d5e"
 NOW_S = 1766000100
 
@@ -121,11 +123,8 @@ def report():
 
 def facts():
     """A healthy host, as clock_facts tells it."""
-    clock = copy.deepcopy(clock_report())
+    clock = pick(clock_report(), CLOCK)
     clock["instance"] = 4711
-    clock["measurement"] = {
-        key: value for key, value in clock["measurement"].items() if value not in (None, {})
-    }
     return {
         "schema": 1,
         "taken_at_s": NOW_S,
