@@ -27,7 +27,7 @@ CHECKS = (
         _checks_device.driver_version,
         "driver",
         None,
-        "loaded or installed version is not driver_version",
+        "loaded or installed version is not pinned_driver_version",
         None,
         "Run the role driver with the version that is wanted.",
     ),

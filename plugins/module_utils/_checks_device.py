@@ -43,7 +43,7 @@ def function(host):
 
 
 def driver_version(host):
-    pinned = host.limits["driver_version"]
+    pinned = host.limits["pinned_driver_version"]
     if not pinned:
         raise Unseen("no version is pinned")
     for key in ("loaded_version", "installed_version"):

@@ -3,7 +3,7 @@
 
 THRESHOLDS = {
     "facts_age_s": {"type": "int", "default": 300},
-    "driver_version": {"type": "str"},
+    "pinned_driver_version": {"type": "str"},
     "offset_warn_ns": {"type": "int", "default": 10000},
     "offset_critical_ns": {"type": "int", "default": 100000},
     "error_bound_warn_ns": {"type": "int", "default": 50000},

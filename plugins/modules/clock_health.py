@@ -38,7 +38,7 @@ options:
         description: Facts older than this many seconds are stale, and the host is UNKNOWN.
         type: int
         default: 300
-      driver_version:
+      pinned_driver_version:
         description: Version of the driver that is wanted. Not checked by default.
         type: str
       offset_warn_ns:
@@ -164,7 +164,7 @@ EXAMPLES = r"""
 - name: Judge them
   cipu.clock.clock_health:
     thresholds:
-      driver_version: 0.1.0
+      pinned_driver_version: 0.1.0
       offset_warn_ns: 20000
   register: health
 

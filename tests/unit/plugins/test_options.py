@@ -43,7 +43,7 @@ def test_thresholds_are_documented_as_they_are():
 @pytest.mark.parametrize("name", sorted(THRESHOLDS))
 def test_a_threshold_has_its_unit_in_its_name(name):
     units = ("_ns", "_s", "_pct", "_ppm", "_hosts", "_intervals")
-    assert name.endswith(units) or name in {"clocksources", "driver_version"}
+    assert name.endswith(units) or name in {"clocksources", "pinned_driver_version"}
 
 
 def test_thresholds_not_given_are_the_defaults():

@@ -152,7 +152,7 @@ def apply(record, changes):
 
 
 def test_a_healthy_host_is_ok():
-    health = judge(facts(), earlier(), {"driver_version": "0.1.0"}, NOW_S)
+    health = judge(facts(), earlier(), {"pinned_driver_version": "0.1.0"}, NOW_S)
     assert (health["state"], health["severity"], health["reasons"]) == ("OK", "ok", [])
     assert [entry["check"] for entry in health["not_checked"]] == ["vmclock"]
     assert health["checks_run"] == len(CHECKS) - 1
@@ -167,7 +167,7 @@ def test_one_change_one_reason(check, severity, state, changes, before):
         previous = earlier()
         apply(previous, before)
     apply(now, changes)
-    health = judge(now, previous, {"driver_version": "0.1.0"}, NOW_S)
+    health = judge(now, previous, {"pinned_driver_version": "0.1.0"}, NOW_S)
     told = [(reason["check"], reason["severity"]) for reason in health["reasons"]]
     assert told == [(check, severity)]
     assert (health["state"], health["severity"]) == (state, severity)

@@ -70,8 +70,8 @@ def test_worse_input_never_gives_a_better_answer(rungs, data, with_previous):
     path = data.draw(st.sampled_from(sorted(LADDERS)))
     worse = dict(rungs, **{path: data.draw(st.integers(rungs[path], len(LADDERS[path]) - 1))})
     previous = earlier() if with_previous else None
-    better = ranks(judge(at(rungs), previous, {"driver_version": "0.1.0"}, NOW_S))
-    after = ranks(judge(at(worse), previous, {"driver_version": "0.1.0"}, NOW_S))
+    better = ranks(judge(at(rungs), previous, {"pinned_driver_version": "0.1.0"}, NOW_S))
+    after = ranks(judge(at(worse), previous, {"pinned_driver_version": "0.1.0"}, NOW_S))
     assert after[0] >= better[0]
     assert after[1] >= better[1]
 
