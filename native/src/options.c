@@ -8,12 +8,23 @@
 #include "text.h"
 #include "version.h"
 
+#define MAX_SAMPLES 1000
+#define MAX_WATCH_S 86400
+
 static const char help[] =
 	"usage: clockprobe [OPTION]...\n"
-	"Finds the PTP clocks of this host and measures each against the system clock.\n"
+	"       clockprobe [OPTION]... --compare A B\n"
+	"Finds the PTP clocks of this host and measures each against the system clock,\n"
+	"or two of them against each other. A clock is named by node, link or PCI address.\n"
 	"\n"
 	"  --json               one line of JSON instead of a table\n"
-	"  --clock CLOCK        this clock only (repeatable): node, link or PCI address\n"
+	"  --openmetrics        OpenMetrics text instead of a table\n"
+	"  --output FILE        write to FILE, replaced as a whole, not to standard output\n"
+	"  --watch SECONDS      again every so many seconds, until stopped\n"
+	"  --state FILE         frequency and signs of migration across runs\n"
+	"  --clock CLOCK        this clock only (repeatable)\n"
+	"  --clockid ID         against realtime (default), monotonic or monotonic-raw;\n"
+	"                       the extended ioctl takes others than realtime from Linux 6.12\n"
 	"  --samples N          samples a clock, 8 to 1000 (52)\n"
 	"  --list               find and describe the clocks, measure nothing\n"
 	"  --root DIR           look for /sys, /proc, /dev and /etc under DIR\n"
@@ -24,7 +35,13 @@ static const char help[] =
 
 enum {
 	OPT_JSON = 256,
+	OPT_OPENMETRICS,
+	OPT_OUTPUT,
+	OPT_WATCH,
+	OPT_STATE,
+	OPT_COMPARE,
 	OPT_CLOCK,
+	OPT_CLOCKID,
 	OPT_SAMPLES,
 	OPT_LIST,
 	OPT_ROOT,
@@ -34,7 +51,13 @@ enum {
 
 static const struct option long_options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "openmetrics", no_argument, NULL, OPT_OPENMETRICS },
+	{ "output", required_argument, NULL, OPT_OUTPUT },
+	{ "watch", required_argument, NULL, OPT_WATCH },
+	{ "state", required_argument, NULL, OPT_STATE },
+	{ "compare", no_argument, NULL, OPT_COMPARE },
 	{ "clock", required_argument, NULL, OPT_CLOCK },
+	{ "clockid", required_argument, NULL, OPT_CLOCKID },
 	{ "samples", required_argument, NULL, OPT_SAMPLES },
 	{ "list", no_argument, NULL, OPT_LIST },
 	{ "root", required_argument, NULL, OPT_ROOT },
@@ -50,57 +73,104 @@ static bool usage_error(int *exit_status, const char *what)
 	return false;
 }
 
-static bool set_samples(struct options *options, const char *argument)
+static bool bounded(const char *argument, unsigned least, unsigned most, unsigned *value)
 {
-	uint64_t value;
+	uint64_t v;
 
-	if (!text_parse_u64(argument, &value) || value < ESTIMATE_MIN_SAMPLES || value > 1000)
+	if (!text_parse_u64(argument, &v) || v < least || v > most)
 		return false;
-	options->probe.collect.samples = (unsigned)value;
+	*value = (unsigned)v;
 	return true;
+}
+
+static const char *add_clock(struct probe_options *probe, const char *name)
+{
+	if (probe->n_selected == PROBE_MAX_SELECTED)
+		return "too many --clock";
+	probe->selected[probe->n_selected++] = name;
+	return NULL;
+}
+
+/* What is wrong with the option; NULL when nothing is. */
+static const char *take_option(struct options *options, int option, const char *argument)
+{
+	struct collect_params *collect = &options->probe.collect;
+
+	switch (option) {
+	case OPT_JSON:
+		options->format = FORMAT_JSON;
+		return NULL;
+	case OPT_OPENMETRICS:
+		options->format = FORMAT_OPENMETRICS;
+		return NULL;
+	case OPT_OUTPUT:
+		options->output_path = argument;
+		return NULL;
+	case OPT_WATCH:
+		return bounded(argument, 1, MAX_WATCH_S, &options->watch_s) ?
+			       NULL :
+			       "--watch takes 1 to 86400 seconds";
+	case OPT_STATE:
+		options->state_path = argument;
+		return NULL;
+	case OPT_COMPARE:
+		options->compare = true;
+		return NULL;
+	case OPT_CLOCK:
+		return add_clock(&options->probe, argument);
+	case OPT_CLOCKID:
+		return sysclock_from_name(argument, &collect->clock) ?
+			       NULL :
+			       "--clockid takes realtime, monotonic or monotonic-raw";
+	case OPT_SAMPLES:
+		return bounded(argument, ESTIMATE_MIN_SAMPLES, MAX_SAMPLES, &collect->samples) ?
+			       NULL :
+			       "--samples takes 8 to 1000";
+	case OPT_LIST:
+		options->probe.list_only = true;
+		return NULL;
+	case OPT_ROOT:
+		options->probe.root = argument;
+		return NULL;
+	default:
+		return "unknown option or missing argument";
+	}
+}
+
+/* The clocks of --compare are what stands without an option. */
+static const char *take_rest(struct options *options, int count, char **rest)
+{
+	if (!options->compare)
+		return count ? "takes no arguments without an option" : NULL;
+	if (count != 2)
+		return "--compare takes two clocks";
+	if (options->format == FORMAT_OPENMETRICS || options->state_path ||
+	    options->probe.n_selected || options->probe.list_only)
+		return "--compare goes with --json, --output, --watch, --samples, --clockid and "
+		       "--root only";
+	options->compared[0] = rest[0];
+	options->compared[1] = rest[1];
+	return NULL;
 }
 
 bool options_parse(int argc, char **argv, struct options *options, int *exit_status)
 {
-	struct probe_options *probe = &options->probe;
-	int c;
+	const char *problem = NULL;
+	int option;
 
 	memset(options, 0, sizeof(*options));
-	probe->root = "";
-	collect_defaults(&probe->collect);
-	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		switch (c) {
-		case OPT_JSON:
-			options->format = FORMAT_JSON;
-			break;
-		case OPT_CLOCK:
-			if (probe->n_selected == PROBE_MAX_SELECTED)
-				return usage_error(exit_status, "too many --clock");
-			probe->selected[probe->n_selected++] = optarg;
-			break;
-		case OPT_SAMPLES:
-			if (!set_samples(options, optarg))
-				return usage_error(exit_status, "--samples takes 8 to 1000");
-			break;
-		case OPT_LIST:
-			probe->list_only = true;
-			break;
-		case OPT_ROOT:
-			probe->root = optarg;
-			break;
-		case OPT_VERSION:
-			puts("clockprobe " CLOCKPROBE_VERSION);
+	options->probe.root = "";
+	collect_defaults(&options->probe.collect);
+	while (!problem && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == OPT_VERSION || option == OPT_HELP) {
+			fputs(option == OPT_HELP ? help : "clockprobe " CLOCKPROBE_VERSION "\n",
+			      stdout);
 			*exit_status = 0;
 			return false;
-		case OPT_HELP:
-			fputs(help, stdout);
-			*exit_status = 0;
-			return false;
-		default:
-			return usage_error(exit_status, "unknown option or missing argument");
 		}
+		problem = take_option(options, option, optarg);
 	}
-	if (optind < argc)
-		return usage_error(exit_status, "takes no arguments without an option");
-	return true;
+	if (!problem)
+		problem = take_rest(options, argc - optind, argv + optind);
+	return problem ? usage_error(exit_status, problem) : true;
 }

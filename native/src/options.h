@@ -11,10 +11,16 @@
 enum format {
 	FORMAT_TABLE,
 	FORMAT_JSON,
+	FORMAT_OPENMETRICS,
 };
 
 struct options {
 	enum format format;
+	unsigned watch_s;	 /* 0: once */
+	const char *state_path;	 /* NULL: none */
+	const char *output_path; /* NULL: standard output */
+	bool compare;
+	const char *compared[2];
 	struct probe_options probe;
 };
 

@@ -11,6 +11,9 @@
 #include "steal.h"
 #include "text.h"
 
+/* With clocks that block, each to its deadline. */
+#define TOTAL_BUDGET_NS (20LL * 1000000000)
+
 const char *measurement_status_name(enum measurement_status status)
 {
 	static const char *const names[] = {
@@ -24,7 +27,7 @@ const char *measurement_status_name(enum measurement_status status)
 	return names[status];
 }
 
-static void read_host(const char *root, struct probe_host *host)
+void probe_read_host(const char *root, struct probe_host *host)
 {
 	struct timespec ts = { 0, 0 };
 
@@ -38,7 +41,7 @@ static void read_host(const char *root, struct probe_host *host)
 	host->taken_at_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-static bool names_clock(const struct clock_info *c, const char *name)
+bool probe_names_clock(const struct clock_info *c, const char *name)
 {
 	if (!strcmp(name, c->node) || !strcmp(name, c->node + strlen("/dev/")) ||
 	    (*c->pci_address && !strcmp(name, c->pci_address)))
@@ -55,20 +58,20 @@ static bool is_selected(const struct probe_options *options, const struct clock_
 	if (!options->n_selected)
 		return true;
 	for (unsigned i = 0; i < options->n_selected; i++) {
-		if (names_clock(c, options->selected[i]))
+		if (probe_names_clock(c, options->selected[i]))
 			return true;
 	}
 	return false;
 }
 
-static void read_cipu(const char *root, struct probed_clock *c)
+bool probe_read_cipu(const char *root, const struct clock_info *info, struct cipu *cipu)
 {
 	char directory[TEXT_PATH_SIZE];
 
-	if (c->info.kind != CLOCK_CIPU)
-		return;
-	snprintf(directory, sizeof(directory), "%s/cipu", c->info.device_directory);
-	c->has_cipu = cipu_read(root, directory, &c->cipu);
+	if (info->kind != CLOCK_CIPU)
+		return false;
+	snprintf(directory, sizeof(directory), "%s/cipu", info->device_directory);
+	return cipu_read(root, directory, cipu);
 }
 
 static void skip(struct measurement *m, const char *reason)
@@ -77,7 +80,21 @@ static void skip(struct measurement *m, const char *reason)
 	text_copy(m->reason, sizeof(m->reason), reason);
 }
 
-static void probe_clock(const struct probe_options *options, struct probed_clock *c)
+static void fail(struct measurement *m, const char *reason)
+{
+	m->status = MEASUREMENT_FAILED;
+	text_copy(m->reason, sizeof(m->reason), reason);
+}
+
+static int64_t monotonic_ns(void)
+{
+	struct timespec ts = { 0, 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void probe_clock(const struct probe_options *options, bool has_time, struct probed_clock *c)
 {
 	struct measurement *m = &c->measurement;
 
@@ -85,16 +102,19 @@ static void probe_clock(const struct probe_options *options, struct probed_clock
 		skip(m, "asked to list only");
 	else if (!is_selected(options, &c->info))
 		skip(m, "not among the clocks asked for");
+	else if (!has_time)
+		fail(m, "no time was left for this clock");
 	else
 		measure_collect(options->root, &c->info, &options->collect, m);
 	/* after the reads: the driver's sync_stat is of its last one */
-	read_cipu(options->root, c);
+	c->has_cipu = probe_read_cipu(options->root, &c->info, &c->cipu);
 	measure_estimate(m, c->has_cipu ? cipu_claimed_precision_ns(&c->cipu) : 0);
 }
 
 int probe_run(const struct probe_options *options, struct probe *probe)
 {
 	struct discovery *found = malloc(sizeof(*found));
+	int64_t end_ns = monotonic_ns() + TOTAL_BUDGET_NS;
 	struct cpu_ticks before, after;
 	bool has_ticks;
 
@@ -111,13 +131,14 @@ int probe_run(const struct probe_options *options, struct probe *probe)
 	probe->n_functions = found->n_functions;
 	memcpy(probe->functions, found->functions, sizeof(probe->functions));
 	probe->more = found->more;
-	read_host(options->root, &probe->host);
+	probe_read_host(options->root, &probe->host);
 	has_ticks = steal_read(options->root, &before);
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
 		probe->clocks[i].info = found->clocks[i];
-		probe_clock(options, &probe->clocks[i]);
+		probe_clock(options, monotonic_ns() < end_ns, &probe->clocks[i]);
 	}
 	free(found);
+	vmclock_read(options->root, &probe->vmclock);
 	probe->host.has_steal = has_ticks && steal_read(options->root, &after) &&
 				steal_pct(&before, &after, &probe->host.steal_pct);
 	return 0;

@@ -10,6 +10,7 @@
 #include "collect.h"
 #include "discover.h"
 #include "estimate.h"
+#include "vmclock.h"
 
 #define PROBE_REASON_SIZE 160
 #define PROBE_MAX_SELECTED 16
@@ -63,9 +64,18 @@ struct probe {
 	unsigned n_clocks;
 	struct probed_clock *clocks;
 	bool more;
+	struct vmclock vmclock;
+	bool marker_changed_known; /* there was a run before to compare with */
+	bool marker_changed;
 };
 
 const char *measurement_status_name(enum measurement_status status);
+
+void probe_read_host(const char *root, struct probe_host *host);
+bool probe_names_clock(const struct clock_info *c, const char *name);
+
+/* Attributes of a CIPU clock; false for any other. */
+bool probe_read_cipu(const char *root, const struct clock_info *info, struct cipu *cipu);
 
 /* 0, or -ENOMEM. */
 int probe_run(const struct probe_options *options, struct probe *probe);

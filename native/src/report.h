@@ -5,10 +5,14 @@
 
 #include <stdio.h>
 
+#include "compare.h"
 #include "probe.h"
 
 void report_json(FILE *file, const struct probe *probe);
 void report_table(FILE *file, const struct probe *probe);
 void report_openmetrics(FILE *file, const struct probe *probe);
+
+void report_comparison_json(FILE *file, const struct comparison *comparison);
+void report_comparison_table(FILE *file, const struct comparison *comparison);
 
 #endif

@@ -78,13 +78,8 @@ static void write_offset(struct json *j, const struct estimate *e)
 	json_end_array(j);
 }
 
-static void write_measurement(struct json *j, const struct measurement *m)
+static void write_samples(struct json *j, const struct collected *c)
 {
-	const struct collected *c = &m->collected;
-
-	json_begin_object(j, "measurement");
-	json_string(j, "status", measurement_status_name(m->status));
-	json_string_or_null(j, "reason", m->reason);
 	json_string(j, "method", phc_method_name(c->method));
 	json_string(j, "clockid", sysclock_name(c->clock));
 	json_u64(j, "tried", c->tried);
@@ -93,6 +88,16 @@ static void write_measurement(struct json *j, const struct measurement *m)
 	for (unsigned i = 0; i < c->n_errnos; i++)
 		json_u64(j, errno_name(c->errnos[i].number), c->errnos[i].count);
 	json_end_object(j);
+}
+
+static void write_measurement(struct json *j, const struct measurement *m)
+{
+	const struct collected *c = &m->collected;
+
+	json_begin_object(j, "measurement");
+	json_string(j, "status", measurement_status_name(m->status));
+	json_string_or_null(j, "reason", m->reason);
+	write_samples(j, c);
 	if (m->status == MEASUREMENT_OK)
 		write_offset(j, &m->estimate);
 	else
@@ -194,26 +199,165 @@ static void write_clock(struct json *j, const struct probed_clock *c)
 	json_end_object(j);
 }
 
+static void write_u64(struct json *j, const char *key, const struct vmclock_u64 *field)
+{
+	if (field->known)
+		json_u64(j, key, field->value);
+	else
+		json_null(j, key);
+}
+
+static void write_double(struct json *j, const char *key, const struct vmclock_double *field)
+{
+	if (field->known)
+		json_double(j, key, field->value, 3);
+	else
+		json_null(j, key);
+}
+
+/* A value without a name is told as its number. */
+static void write_name(struct json *j, const char *key, const struct vmclock_u64 *field,
+		       const char *(*name_of)(uint64_t value))
+{
+	char number[24];
+	const char *name = field->known ? name_of(field->value) : NULL;
+
+	snprintf(number, sizeof(number), "%u", (unsigned)field->value);
+	json_string(j, key, name ? name : field->known ? number : NULL);
+}
+
+static void write_vmclock_time(struct json *j, const struct vmclock *v)
+{
+	write_u64(j, "counter_value", &v->counter_value);
+	write_double(j, "counter_hz", &v->counter_hz);
+	write_double(j, "period_est_error_ppb", &v->period_est_error_ppb);
+	write_double(j, "period_max_error_ppb", &v->period_max_error_ppb);
+	write_u64(j, "time_s", &v->time_s);
+	write_u64(j, "time_fraction_ns", &v->time_fraction_ns);
+	write_u64(j, "time_est_error_ns", &v->time_est_error_ns);
+	write_u64(j, "time_max_error_ns", &v->time_max_error_ns);
+}
+
+static void write_vmclock_page(struct json *j, const struct probe *probe)
+{
+	const struct vmclock *v = &probe->vmclock;
+
+	json_u64(j, "size", v->size);
+	json_u64(j, "version", v->version);
+	json_string(j, "counter_id", vmclock_counter_name(v->counter_id));
+	json_string(j, "time_type", vmclock_time_type_name(v->time_type));
+	json_u64(j, "disruption_marker", v->disruption_marker);
+	if (probe->marker_changed_known)
+		json_bool(j, "disruption_changed", probe->marker_changed);
+	else
+		json_null(j, "disruption_changed");
+	json_bool(j, "disruption_soon", v->flags & VMCLOCK_FLAG_DISRUPTION_SOON);
+	json_bool(j, "disruption_imminent", v->flags & VMCLOCK_FLAG_DISRUPTION_IMMINENT);
+	json_bool(j, "time_monotonic", v->flags & VMCLOCK_FLAG_TIME_MONOTONIC);
+	write_name(j, "clock_status", &v->status, vmclock_status_name);
+	write_name(j, "smearing_hint", &v->smearing_hint, vmclock_smearing_name);
+	if (v->has_tai_offset)
+		json_i64(j, "tai_offset_s", v->tai_offset_s);
+	else
+		json_null(j, "tai_offset_s");
+	write_name(j, "leap_indicator", &v->leap_indicator, vmclock_leap_name);
+	write_vmclock_time(j, v);
+	write_u64(j, "vm_generation", &v->vm_generation);
+}
+
+static void write_vmclock(struct json *j, const struct probe *probe)
+{
+	const struct vmclock *v = &probe->vmclock;
+
+	if (!v->present) {
+		json_null(j, "vmclock");
+		return;
+	}
+	json_begin_object(j, "vmclock");
+	json_string(j, "node", VMCLOCK_NODE);
+	json_string(j, "status", v->problem ? "failed" : "ok");
+	json_string(j, "reason", v->problem);
+	if (!v->problem)
+		write_vmclock_page(j, probe);
+	json_end_object(j);
+}
+
+static void begin_document(struct json *j, const struct probe_host *host)
+{
+	json_begin_object(j, NULL);
+	json_u64(j, "schema", CLOCKPROBE_SCHEMA);
+	json_string(j, "version", CLOCKPROBE_VERSION);
+	json_string(j, "boot_id", host->boot_id);
+	json_string(j, "clocksource", host->clocksource);
+	json_i64(j, "taken_at_ns", host->taken_at_ns);
+	if (host->has_steal)
+		json_double(j, "steal_pct", host->steal_pct, 3);
+	else
+		json_null(j, "steal_pct");
+}
+
+static void end_document(struct json *j)
+{
+	json_end_object(j);
+	fputc('\n', j->file);
+}
+
 void report_json(FILE *file, const struct probe *probe)
 {
 	struct json j = { .file = file };
 
-	json_begin_object(&j, NULL);
-	json_u64(&j, "schema", CLOCKPROBE_SCHEMA);
-	json_string(&j, "version", CLOCKPROBE_VERSION);
-	json_string(&j, "boot_id", probe->host.boot_id);
-	json_string(&j, "clocksource", probe->host.clocksource);
-	json_i64(&j, "taken_at_ns", probe->host.taken_at_ns);
-	if (probe->host.has_steal)
-		json_double(&j, "steal_pct", probe->host.steal_pct, 3);
-	else
-		json_null(&j, "steal_pct");
+	begin_document(&j, &probe->host);
 	write_functions(&j, probe);
 	json_begin_array(&j, "clocks");
 	for (unsigned i = 0; i < probe->n_clocks; i++)
 		write_clock(&j, &probe->clocks[i]);
 	json_end_array(&j);
-	json_null(&j, "vmclock");
+	write_vmclock(&j, probe);
+	end_document(&j);
+}
+
+static void write_difference(struct json *j, const struct difference *d, bool is_known)
+{
+	if (!is_known) {
+		json_null(j, "at_ns");
+		json_null(j, "offset_ns");
+		json_null(j, "uncertainty_ns");
+		json_null(j, "interval_ns");
+		return;
+	}
+	json_i64(j, "at_ns", d->at_sys_ns);
+	json_i64(j, "offset_ns", d->offset_ns);
+	json_i64(j, "uncertainty_ns", d->uncertainty_ns);
+	json_begin_array(j, "interval_ns");
+	json_i64(j, NULL, d->interval.lo_ns);
+	json_i64(j, NULL, d->interval.hi_ns);
+	json_end_array(j);
+}
+
+static void write_side(struct json *j, const char *key, const struct clock_info *info,
+		       const struct collected *c)
+{
+	json_begin_object(j, key);
+	json_string(j, "node", info->node);
+	json_string(j, "name", info->name);
+	json_string(j, "kind", clock_kind_name(info->kind));
+	json_string_or_null(j, "pci_address", info->pci_address);
+	write_samples(j, c);
+	json_end_object(j);
+}
+
+void report_comparison_json(FILE *file, const struct comparison *c)
+{
+	struct json j = { .file = file };
+
+	begin_document(&j, &c->host);
+	json_begin_object(&j, "compare");
+	json_string(&j, "status", measurement_status_name(c->status));
+	json_string_or_null(&j, "reason", c->reason);
+	write_difference(&j, &c->difference, c->status == MEASUREMENT_OK);
+	json_i64(&j, "duration_ns", c->collected[0].end_raw_ns - c->collected[0].start_raw_ns);
+	write_side(&j, "a", &c->info[0], &c->collected[0]);
+	write_side(&j, "b", &c->info[1], &c->collected[1]);
 	json_end_object(&j);
-	fputc('\n', file);
+	end_document(&j);
 }

@@ -115,6 +115,25 @@ static void print_cipu(FILE *file, const struct cipu *cipu)
 			reads->value, invalid->value, slow->value);
 }
 
+static void print_vmclock(FILE *file, const struct probe *probe)
+{
+	const struct vmclock *v = &probe->vmclock;
+	const char *status = v->status.known ? vmclock_status_name(v->status.value) : NULL;
+
+	if (!v->present)
+		return;
+	fputs("VMClock " VMCLOCK_NODE ": ", file);
+	if (v->problem) {
+		fprintf(file, "%s\n", v->problem);
+		return;
+	}
+	fprintf(file, "marker %" PRIu64 "%s, status %s, %s\n", v->disruption_marker,
+		!probe->marker_changed_known ? "" :
+		probe->marker_changed	     ? " (changed: migrated or restored)" :
+					       " (unchanged)",
+		status ? status : "not told", v->time_s.known ? "has time" : "no time");
+}
+
 static void print_links(FILE *file, const struct clock_info *info)
 {
 	char text[DISCOVER_NAME_SIZE];
@@ -142,8 +161,25 @@ void report_table(FILE *file, const struct probe *probe)
 			fprintf(file, "CIPU clock function %s has no driver\n",
 				probe->functions[i].pci_address);
 	}
+	print_vmclock(file, probe);
 	if (!probe->n_clocks && !probe->n_functions)
 		fputs("no PTP clock here\n", file);
 	if (probe->more)
 		fputs("there are more clocks or devices than are looked at\n", file);
+}
+
+void report_comparison_table(FILE *file, const struct comparison *c)
+{
+	const struct difference *d = &c->difference;
+	char x[CELL_SIZE], y[CELL_SIZE];
+
+	fprintf(file, "%s less %s: ", c->info[0].node, c->info[1].node);
+	if (c->status != MEASUREMENT_OK) {
+		fprintf(file, "%s, %s\n", measurement_status_name(c->status), c->reason);
+		return;
+	}
+	fprintf(file, "%s within %s", duration(x, d->offset_ns, "+"),
+		duration(y, d->uncertainty_ns, ""));
+	fprintf(file, "; all samples together: %s to %s\n", duration(x, d->interval.lo_ns, "+"),
+		duration(y, d->interval.hi_ns, "+"));
 }

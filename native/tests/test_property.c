@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* Properties that must hold for every clock there can be, tried on many made up at random. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "unit.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <stdio.h>
 
 #include "estimate.h"
 #include "sim/sim_clock.h"
@@ -235,5 +231,5 @@ int main(void)
 		cmocka_unit_test(truth_of_two_clocks_is_within),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("property", tests, NULL, NULL);
 }

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * Takes the place of src/phc_os.c in clockprobe-sim: opening a clock's node reads from it how a
+ * simulated clock is to behave, one "name number" a line.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sim_clock.h"
+#include "text.h"
+
+
+static int64_t setting(const char *text, const char *name, int64_t otherwise)
+{
+	char key[64], format[80];
+	int64_t value;
+	const char *at;
+
+	snprintf(key, sizeof(key), "\n%s ", name);
+	at = strstr(text, key);
+	snprintf(format, sizeof(format), "\n%s %%" SCNd64, name);
+	return at && sscanf(at, format, &value) == 1 ? value : otherwise;
+}
+
+static int blocking_ioctl(void *ctx, unsigned long request, void *argument)
+{
+	(void)ctx;
+	(void)request;
+	(void)argument;
+	for (;;)
+		pause();
+}
+
+static int crashing_ioctl(void *ctx, unsigned long request, void *argument)
+{
+	(void)ctx;
+	(void)request;
+	(void)argument;
+	raise(SIGKILL);
+	return 0;
+}
+
+static void set_up(struct sim_phc *phc, const char *text)
+{
+	struct sim_time *time = phc->time;
+
+	phc->track.offset_ns += setting(text, "offset_ns", 0);
+	phc->track.drift_ppb = (double)setting(text, "drift_ppb", 0);
+	phc->track.step_ns = setting(text, "step_ns", 0);
+	if (phc->track.step_ns)
+		phc->track.step_at_ns = time->raw_ns + setting(text, "step_after_ns", 0);
+	time->real.step_ns = setting(text, "system_step_ns", 0);
+	if (time->real.step_ns)
+		time->real.step_at_ns = time->raw_ns + 20000000;
+	phc->before_ns = setting(text, "before_ns", 400);
+	phc->after_ns = setting(text, "after_ns", 400);
+	phc->has_precise = setting(text, "precise", 0);
+	phc->has_extended = setting(text, "extended", 1);
+	phc->has_clockid = setting(text, "clockid", 0);
+	phc->failure_errno = (int)setting(text, "errno", EIO);
+	phc->failures_left = (unsigned)setting(text, "failures", 0);
+}
+
+int phc_open(const char *path, dev_t rdev, struct phc_io *io)
+{
+	static struct sim_time time;
+	static struct sim_phc clocks[2];
+	static unsigned n_clocks;
+	struct sim_phc *phc = &clocks[n_clocks++ % 2];
+	char text[1024] = "\n";
+	ssize_t n = text_read_head("", path, text + 1, sizeof(text) - 2);
+
+	(void)rdev;
+	if (n < 0)
+		return (int)n;
+	text[n + 1] = '\0';
+	if (n_clocks == 1) {
+		sim_time_init(&time, (uint64_t)setting(text, "seed", 1));
+		time.raw_ns += setting(text, "uptime_ns", 0);
+	}
+	sim_phc_init(phc, &time);
+	set_up(phc, text);
+	sim_phc_io(phc, io);
+	if (setting(text, "blocks", 0))
+		io->ioctl = blocking_ioctl;
+	if (setting(text, "crashes", 0))
+		io->ioctl = crashing_ioctl;
+	return 0;
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* The choice of method, retries and counts, against a simulated clock. */
+#include "unit.h"
+
+#include <errno.h>
+
+#include "collect.h"
+#include "sim/sim_clock.h"
+
+struct bench {
+	struct sim_time time;
+	struct sim_phc phc;
+	struct phc_io io;
+	struct collect_params params;
+	struct collected c;
+};
+
+static struct bench *bench(void)
+{
+	static struct bench b;
+
+	sim_time_init(&b.time, 1);
+	sim_phc_init(&b.phc, &b.time);
+	sim_phc_io(&b.phc, &b.io);
+	collect_defaults(&b.params);
+	return &b;
+}
+
+static void run(struct bench *b)
+{
+	collect_run(&b->io, &b->params, &b->c);
+}
+
+static void extended_is_the_rule(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	run(b);
+	assert_int_equal(b->c.method, PHC_METHOD_EXTENDED);
+	assert_int_equal(b->c.n_samples, 52);
+	assert_int_equal(b->c.tried, 52);
+	assert_int_equal(b->c.own_reads, 52);
+	assert_int_equal(b->c.n_errnos, 0);
+	assert_int_equal(b->phc.calls, 13);
+	/* twelve pauses of 3 ms, and no thirteenth */
+	assert_in_range(b->c.end_raw_ns - b->c.start_raw_ns, 36000000, 38000000);
+}
+
+static void precise_is_taken_where_there_is_one(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->phc.has_precise = true;
+	run(b);
+	assert_int_equal(b->c.method, PHC_METHOD_PRECISE);
+	assert_int_equal(b->c.n_samples, 52);
+	assert_true(b->c.samples[0].pre_ns == b->c.samples[0].post_ns);
+}
+
+/* The capability is there, yet the ioctl is refused: ptp_kvm on another clocksource. */
+static void precise_that_is_refused_falls_back(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->phc.has_precise = true;
+	b->phc.failure_errno = ENODEV;
+	b->phc.failures_left = 1;
+	run(b);
+	assert_int_equal(b->c.method, PHC_METHOD_EXTENDED);
+	assert_int_equal(b->c.n_samples, 52);
+	assert_int_equal(b->c.errnos[0].number, ENODEV);
+}
+
+static void basic_is_the_last_resort(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->phc.has_extended = false;
+	run(b);
+	assert_int_equal(b->c.method, PHC_METHOD_BASIC);
+	assert_int_equal(b->c.n_samples, 52);
+	assert_int_equal(b->c.errnos[0].number, EOPNOTSUPP);
+	assert_int_equal(b->c.errnos[0].count, 1);
+}
+
+/* One failure at the start must not cost the better method for the rest of the run. */
+static void a_passing_failure_keeps_the_method(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->phc.failure_errno = EBUSY;
+	b->phc.failures_left = 3;
+	run(b);
+	assert_int_equal(b->c.method, PHC_METHOD_EXTENDED);
+	assert_int_equal(b->c.n_samples, 52);
+	assert_int_equal(b->c.tried, 64);
+	assert_int_equal(b->c.own_reads, 55);
+	assert_int_equal(b->c.n_errnos, 1);
+	assert_int_equal(b->c.errnos[0].number, EBUSY);
+	assert_int_equal(b->c.errnos[0].count, 3);
+}
+
+static void a_clock_that_only_fails_ends_in_bounded_time(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->phc.failure_errno = EIO;
+	b->phc.failure_chance = 1;
+	run(b);
+	assert_int_equal(b->c.n_samples, 0);
+	assert_true(b->c.end_raw_ns - b->c.start_raw_ns < 2 * b->params.budget_ns);
+	assert_int_equal(b->c.errnos[0].number, EIO);
+	assert_int_equal(b->c.tried, 4 * b->c.errnos[0].count);
+}
+
+static void a_clock_that_goes_away_ends_the_run(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->phc.failure_errno = ENODEV;
+	b->params.samples = 1000;
+	run(b);
+	b->phc.failure_chance = 1;
+	run(b);
+	assert_int_equal(b->c.n_samples, 0);
+	/* each method once, and no more */
+	assert_int_equal(b->c.errnos[0].count, 2);
+}
+
+static void another_clock_needs_a_kernel_that_takes_it(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->params.clock = SYSCLOCK_MONOTONIC_RAW;
+	run(b);
+	assert_int_equal(b->c.n_samples, 0);
+	assert_int_equal(b->c.errnos[0].number, EINVAL);
+	b->phc.has_clockid = true;
+	run(b);
+	assert_int_equal(b->c.n_samples, 52);
+	assert_int_equal(b->c.method, PHC_METHOD_EXTENDED);
+	assert_true(b->c.samples[0].raw_lo_ns == 0 && b->c.samples[0].raw_hi_ns == 0);
+}
+
+static void a_time_out_of_bounds_is_an_error(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->phc.track.offset_ns = -2000 * 1000000000LL;
+	run(b);
+	assert_int_equal(b->c.n_samples, 0);
+	assert_int_equal(b->c.errnos[0].number, ERANGE);
+}
+
+static void a_step_of_the_system_clock_repeats_once(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->time.real.step_at_ns = b->time.raw_ns + 10000000;
+	b->time.real.step_ns = 1000000;
+	run(b);
+	assert_int_equal(b->c.runs, 2);
+	assert_false(b->c.system_clock_stepped);
+	assert_int_equal(b->c.n_samples, 52);
+}
+
+static void a_slew_is_no_step(void **state)
+{
+	const struct raw_pair a = { 0, 100, 150 }, b = { 1000000, 640, 690 };
+
+	(void)state;
+	assert_false(raw_pairs_stepped(&a, &b, 500000));
+	assert_true(raw_pairs_stepped(&a, &b, 1000));
+	assert_true(raw_pairs_stepped(&b, &a, 1000));
+}
+
+static void names_of_clocks_go_both_ways(void **state)
+{
+	enum sysclock clock;
+
+	(void)state;
+	assert_true(sysclock_from_name("monotonic-raw", &clock));
+	assert_string_equal(sysclock_name(clock), "monotonic-raw");
+	assert_false(sysclock_from_name("tai", &clock));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(extended_is_the_rule),
+		cmocka_unit_test(precise_is_taken_where_there_is_one),
+		cmocka_unit_test(precise_that_is_refused_falls_back),
+		cmocka_unit_test(basic_is_the_last_resort),
+		cmocka_unit_test(a_passing_failure_keeps_the_method),
+		cmocka_unit_test(a_clock_that_only_fails_ends_in_bounded_time),
+		cmocka_unit_test(a_clock_that_goes_away_ends_the_run),
+		cmocka_unit_test(another_clock_needs_a_kernel_that_takes_it),
+		cmocka_unit_test(a_time_out_of_bounds_is_an_error),
+		cmocka_unit_test(a_step_of_the_system_clock_repeats_once),
+		cmocka_unit_test(a_slew_is_no_step),
+		cmocka_unit_test(names_of_clocks_go_both_ways),
+	};
+
+	return cmocka_run_group_tests_name("collect", tests, NULL, NULL);
+}
