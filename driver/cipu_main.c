@@ -7,6 +7,15 @@
 
 #include "cipu.h"
 
+/*
+ * Managed PCI functions release regions by themselves, on some kernels and not
+ * on others. So each step here brings its own undoing.
+ */
+static void cipu_disable(void *data)
+{
+	pci_disable_device(data);
+}
+
 static void cipu_release_bar(void *data)
 {
 	pci_release_selected_regions(data, BIT(0));
@@ -17,6 +26,13 @@ static int cipu_map(struct cipu *cipu)
 	struct pci_dev *pdev = cipu->pdev;
 	struct device *dev = &pdev->dev;
 	int ret;
+
+	ret = pci_enable_device_mem(pdev);
+	if (ret)
+		return dev_err_probe(dev, ret, "cannot be enabled\n");
+	ret = devm_add_action_or_reset(dev, cipu_disable, pdev);
+	if (ret)
+		return ret;
 
 	if (!(pci_resource_flags(pdev, 0) & IORESOURCE_MEM) ||
 	    pci_resource_len(pdev, 0) < CIPU_BAR_SIZE) {
@@ -76,11 +92,10 @@ static int cipu_register(struct cipu *cipu)
 
 static int cipu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	struct device *dev = &pdev->dev;
 	struct cipu *cipu;
 	int ret;
 
-	cipu = devm_kzalloc(dev, sizeof(*cipu), GFP_KERNEL);
+	cipu = devm_kzalloc(&pdev->dev, sizeof(*cipu), GFP_KERNEL);
 	if (!cipu)
 		return -ENOMEM;
 	cipu->pdev = pdev;
@@ -92,9 +107,6 @@ static int cipu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	cipu->status = -EAGAIN;
 	pci_set_drvdata(pdev, cipu);
 
-	ret = pcim_enable_device(pdev);
-	if (ret)
-		return dev_err_probe(dev, ret, "cannot be enabled\n");
 	ret = cipu_map(cipu);
 	if (ret)
 		return ret;

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine that boots a kernel with an initramfs, its emulated functions, and a line to its shell."""
+
+import contextlib
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fleet import functions, qemu
+from fleet.control import Control
+from fleet.errors import LabError, TimeoutExpiredError
+from fleet.machine import Function, Machine, Spec, functions_in
+from fleet.progress import silent
+from fleet.waiting import until
+
+from .kernel import Kernel
+
+_BOOT_SECONDS = 300
+# Whatever a checker of the kernel says. Driver messages are no splats.
+SPLAT = re.compile(
+    r"(BUG: .*|WARNING: .*|INFO: task .* blocked.*|UBSAN: .*|Oops: .*|Kernel panic.*"
+    r"|.*detected stalls.*|.*self-detected stall.*|general protection fault.*|Unable to handle.*"
+    r"|kmemleak: .*suspected memory leaks.*|.*unreferenced object.*|ODEBUG: .*|list_(add|del) corruption.*"
+    r"|.*INFO: .*(lock|RCU).*|Call Trace:)"
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A function to put in: its name and what its emulator is told."""
+
+    name: str
+    options: tuple[str, ...] = ()
+
+
+class Agent:
+    """The guest's shell, over its second serial line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._line: socket.socket | None = None
+        self._buffer = bytearray()
+        self._ids = 0
+
+    def connect(self) -> None:
+        self._line = socket.socket(socket.AF_UNIX)
+        self._line.connect(str(self._path))
+
+    def close(self) -> None:
+        if self._line is not None:
+            self._line.close()
+
+    def run(self, command: str, seconds: float) -> tuple[int, str]:
+        assert self._line is not None
+        self._ids += 1
+        end = time.monotonic() + seconds
+        self._line.sendall(f"{self._ids} {command}\n".encode())
+        while True:
+            head = self._take_line(end, command).split()
+            if len(head) == 3 and head[0] == str(self._ids).encode():
+                break
+        status, length = int(head[1]), int(head[2])
+        self._fill(lambda: len(self._buffer) >= length, end, command)
+        output = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return status, output.decode(errors="replace")
+
+    def _take_line(self, end: float, command: str) -> bytes:
+        self._fill(lambda: b"\n" in self._buffer, end, command)
+        line, _, rest = self._buffer.partition(b"\n")
+        self._buffer = bytearray(rest)
+        return bytes(line)
+
+    def _fill(self, enough: Any, end: float, command: str) -> None:
+        assert self._line is not None
+        while not enough():
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutExpiredError(f"The guest did not finish in time: {command}")
+            self._line.settimeout(left)
+            with contextlib.suppress(TimeoutError):
+                data = self._line.recv(65536)
+                if not data:
+                    raise LabError("The guest's machine ended.")
+                self._buffer += data
+
+
+class _AgentMachine(Machine):
+    """A machine with a second serial line."""
+
+    @property
+    def agent_socket(self) -> Path:
+        return self.spec.folder / "agent.sock"
+
+    def command(self) -> list[str]:
+        line = f"socket,id=agent,path={self.agent_socket},server=on,wait=off"
+        return [*super().command(), "-chardev", line, "-device", "isa-serial,chardev=agent"]
+
+
+@dataclass
+class Box:
+    """A running machine."""
+
+    machine: _AgentMachine
+    agent: Agent
+    controls: dict[str, Control]
+    _judged: int = field(default=0)
+
+    # The guest's shell
+
+    def run(self, command: str, seconds: float = 120) -> tuple[int, str]:
+        try:
+            return self.agent.run(command, seconds)
+        except LabError as error:
+            raise self.machine.trouble(str(error)) from error
+
+    def sh(self, command: str, seconds: float = 120) -> str:
+        status, output = self.run(command, seconds)
+        if status:
+            raise self.machine.trouble(f"Status {status} of: {command}\n{output}")
+        return output.strip()
+
+    def json(self, command: str, seconds: float = 120) -> dict[str, Any]:
+        answer = json.loads(self.sh(command, seconds))
+        assert isinstance(answer, dict)
+        return answer
+
+    # The functions
+
+    def function(self, name: str = "cipu0") -> Function:
+        return self.machine.function(name)
+
+    def address(self, name: str = "cipu0") -> str:
+        return self.function(name).pci_address
+
+    def device(self, name: str = "cipu0") -> str:
+        return f"/sys/bus/pci/devices/{self.address(name)}"
+
+    def attributes(self, name: str = "cipu0") -> dict[str, int]:
+        folder = f"{self.device(name)}/cipu"
+        lines = self.sh(f"cd {folder} && grep -H . *").splitlines()
+        return {key: int(value, 16) for key, value in (line.split(":", 1) for line in lines)}
+
+    def attribute(self, attribute: str, name: str = "cipu0") -> int:
+        return int(self.sh(f"cat {self.device(name)}/cipu/{attribute}"), 16)
+
+    def clock(self, name: str = "cipu0") -> str:
+        """The clock's node, as it is now."""
+        return "/dev/" + self.sh(f"ls {self.device(name)}/ptp")
+
+    def wait(self, condition: Any, seconds: float, what: str) -> Any:
+        try:
+            return until(condition, seconds, what, pace=0.05)
+        except TimeoutExpiredError as error:
+            raise self.machine.trouble(str(error)) from error
+
+    def read(
+        self,
+        name: str = "cipu0",
+        method: str = "extended",
+        clockid: int = 0,
+        samples: int = 1,
+        calls: int = 1,
+        seconds: float = 180,
+    ) -> dict[str, Any]:
+        command = f"phc read {self.clock(name)} {method} {clockid} {samples} {calls}"
+        return self.json(command, seconds)
+
+    def bind(self, name: str = "cipu0", seconds: float = 120) -> int:
+        """Bind the driver; the status of that."""
+        return self.run(f"echo {self.address(name)} > /sys/bus/pci/drivers/ptp_cipu/bind", seconds)[0]
+
+    def unbind(self, name: str = "cipu0") -> None:
+        self.sh(f"echo {self.address(name)} > /sys/bus/pci/drivers/ptp_cipu/unbind")
+
+    def rebind(self, name: str = "cipu0") -> int:
+        if self.bound(name):
+            self.unbind(name)
+        return self.bind(name)
+
+    def bound(self, name: str = "cipu0") -> bool:
+        return self.run(f"test -e {self.device(name)}/driver")[0] == 0
+
+    def load(self, parameters: str = "") -> None:
+        self.sh(f"insmod /root/ptp_cipu.ko {parameters}")
+
+    def unload(self) -> None:
+        self.sh("rmmod ptp_cipu")
+
+    def log(self, since: int = 0) -> str:
+        return self.machine.console_text()[since:]
+
+    def mark(self) -> int:
+        return len(self.machine.console_text())
+
+    def wait_log(self, pattern: str, seconds: float, since: int = 0) -> re.Match[str]:
+        return self.machine.wait_console(pattern, seconds, start=since)
+
+    # Judgement
+
+    def splats(self) -> list[str]:
+        """What the kernel's checkers have said since this was last asked."""
+        text = self.machine.console_text()
+        found = [match.group(0).strip() for match in SPLAT.finditer(text, self._judged)]
+        self._judged = len(text)
+        return found
+
+    def leaks(self) -> str:
+        """What kmemleak finds. It needs two scans: what was young in the first is judged in the second."""
+        if self.run("test -e /sys/kernel/debug/kmemleak")[0]:
+            return ""
+        scan = "echo scan > /sys/kernel/debug/kmemleak"
+        self.sh(f"{scan}; sleep 5; {scan}; true", 300)
+        return self.sh("cat /sys/kernel/debug/kmemleak", 60)
+
+
+@contextlib.contextmanager
+def running(
+    kernel: Kernel,
+    initrd: Path,
+    parts: Sequence[Part],
+    folder: Path,
+    *,
+    vcpus: int = 2,
+    memory: int = 768,
+    append: str = "",
+) -> Iterator[Box]:
+    """A booted machine with an emulator for each part; nothing of it is left afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = functions_in(folder, [part.name for part in parts])
+    spec = Spec(
+        name=f"kernel-{kernel.name}",
+        folder=folder,
+        kernel=kernel.image,
+        initrd=initrd,
+        append=f"console=ttyS0,115200 panic=-1 clocksource=tsc tsc=reliable {append}".strip(),
+        memory=memory,
+        vcpus=vcpus,
+        functions=places,
+        owned=True,
+    )
+    machine = _AgentMachine(spec, qemu.find(silent))
+    agent = Agent(machine.agent_socket)
+    controls = {}
+    with contextlib.ExitStack() as stack:
+        for part, place in zip(parts, places, strict=True):
+            stack.callback(functions.stop, place)
+            controls[part.name] = functions.start(place, options=part.options, owned=True)
+        machine.agent_socket.unlink(missing_ok=True)
+        stack.enter_context(machine)
+        machine.wait_console("guest: agent ready", _BOOT_SECONDS)
+        agent.connect()
+        stack.callback(agent.close)
+        box = Box(machine, agent, controls)
+        box.sh("true", _BOOT_SECONDS)
+        yield box

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An initramfs: busybox, our guest programs, modules. Written by hand, so that nobody need be root."""
+
+import stat
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from fleet import host
+from fleet.errors import LabError, MissingError
+
+GUEST = Path(__file__).resolve().parent.parent / "guest"
+_BUSYBOX = Path("/bin/busybox")
+_CC = ("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread")
+
+
+class Cpio:
+    """A cpio archive of the kind the kernel unpacks (newc)."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._inode = 0
+        self._folders: set[str] = set()
+
+    def _entry(self, name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)) -> None:
+        self._inode += 1
+        encoded = name.encode() + b"\0"
+        fields = [self._inode, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(encoded), 0]
+        head = b"070701" + b"".join(b"%08X" % number for number in fields) + encoded
+        self._parts += [head, bytes(-len(head) % 4), data, bytes(-len(data) % 4)]
+
+    def folder(self, name: str) -> None:
+        parts = name.split("/")
+        for end in range(1, len(parts) + 1):
+            path = "/".join(parts[:end])
+            if path and path not in self._folders:
+                self._folders.add(path)
+                self._entry(path, stat.S_IFDIR | 0o755)
+
+    def file(self, name: str, data: bytes, mode: int = 0o644) -> None:
+        self.folder(name.rpartition("/")[0])
+        self._entry(name, stat.S_IFREG | mode, data)
+
+    def console(self) -> None:
+        self.folder("dev")
+        self._entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
+
+    def done(self) -> bytes:
+        self._entry("TRAILER!!!", 0)
+        return b"".join(self._parts)
+
+
+def compile_guest(folder: Path) -> list[Path]:
+    """The guest's programs, static."""
+    programs = []
+    for name in ("agent", "phc"):
+        program = folder / name
+        done = subprocess.run(
+            [*_CC, "-o", str(program), str(GUEST / f"{name}.c")],
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        if done.returncode:
+            raise LabError(f"{name}.c does not compile.", done.stderr)
+        programs.append(program)
+    return programs
+
+
+def make(target: Path, programs: Iterable[Path], modules: Iterable[Path], ours: Iterable[Path]) -> Path:
+    """Write the initramfs. `modules` are loaded at boot in this order, `ours` lie in /root for the tests."""
+    if not _BUSYBOX.exists():
+        raise MissingError(
+            "The initramfs needs a static busybox.", f"Install: {host.apt_line(['busybox-static'])}"
+        )
+    archive = Cpio()
+    archive.console()
+    for name in ("proc", "sys", "tmp", "root", "modules", "etc"):
+        archive.folder(name)
+    archive.file("bin/busybox", _BUSYBOX.read_bytes(), 0o755)
+    archive.file("init", (GUEST / "init").read_bytes(), 0o755)
+    for program in programs:
+        archive.file(f"bin/{program.name}", program.read_bytes(), 0o755)
+    for number, module in enumerate(modules):
+        archive.file(f"modules/{number:02}-{module.name}", module.read_bytes())
+    for module in ours:
+        archive.file(f"root/{module.name}", module.read_bytes())
+    target.write_bytes(archive.done())
+    return target

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Building the driver and the test aid for a kernel, in a folder of their own."""
+
+import os
+import shutil
+from pathlib import Path
+
+from fleet import paths
+from fleet.build import run_logged
+from fleet.progress import silent
+
+from .initramfs import GUEST
+from .kernel import Kernel
+
+DRIVER = paths.ROOT / "driver"
+_SECONDS = 600
+
+
+def driver_sources() -> list[Path]:
+    return [*sorted(DRIVER.glob("*.[ch]")), DRIVER / "Kbuild"]
+
+
+def aid_sources() -> list[Path]:
+    return sorted((GUEST / "poke").iterdir())
+
+
+def copy(sources: list[Path], folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sources:
+        shutil.copy(path, folder)
+    return folder
+
+
+def build(kernel: Kernel, folder: Path, edit: dict[str, list[tuple[str, str]]] | None = None) -> list[Path]:
+    """ptp_cipu.ko and cipu_poke.ko. `edit` changes the driver's text first: a fault put in on purpose."""
+    driver = copy(driver_sources(), folder / "driver")
+    for name, changes in (edit or {}).items():
+        text = (driver / name).read_text(encoding="utf-8")
+        for old, new in changes:
+            if text.count(old) != 1:
+                raise ValueError(f"{name} does not hold exactly once: {old}")
+            text = text.replace(old, new)
+        (driver / name).write_text(text, encoding="utf-8")
+    built = []
+    for source in (driver, copy(aid_sources(), folder / "poke")):
+        kernel.make(source)
+        built += sorted(source.glob("*.ko"))
+    return built
+
+
+def make_here(tree: Path, source: Path) -> None:
+    """Build a module with this host's own compiler."""
+    command = ["make", "-C", str(tree), f"M={source}", f"-j{os.cpu_count() or 1}", "modules"]
+    run_logged(command, source / "make.log", _SECONDS, silent)
