@@ -9,7 +9,16 @@ from pathlib import Path
 from .errors import LabError
 
 KEYRINGS = Path("/usr/share/keyrings")
-_DEBIAN_SUITES = ("bullseye", "bookworm", "trixie", "forky", "sid", "stable", "testing", "oldstable")
+_DEBIAN_SUITES = (
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "sid",
+    "stable",
+    "testing",
+    "oldstable",
+)
 
 
 @dataclass(frozen=True)
@@ -152,7 +161,12 @@ def _keyring(entries: list[Entry]) -> str:
 
 def carried_options() -> list[str]:
     """Settings of the host's apt that decide whether its mirror can be reached at all."""
-    wanted = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::http", "Acquire::https")
+    wanted = (
+        "Acquire::Check-Valid-Until",
+        "Acquire::Check-Date",
+        "Acquire::http",
+        "Acquire::https",
+    )
     try:
         dump = subprocess.run(
             ["apt-config", "dump"], capture_output=True, text=True, check=True, timeout=30

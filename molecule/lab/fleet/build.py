@@ -22,7 +22,7 @@ _TAIL_LINES = 15
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock file. `waiting` is called once if another process has it. It goes with its holder."""
+    """Hold a lock file, which goes with its holder; call `waiting` if another process has it."""
     with path.open("w", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,7 +43,8 @@ def build_once(target: Path, what: str, build: Callable[[Path], None], say: Say)
     parent = make_folder(target.parent)
     prefix = f".unfinished-{target.name}-"
     with locked(
-        parent / f".{target.name}.lock", lambda: say(f"{what}: another process is making it, waiting")
+        parent / f".{target.name}.lock",
+        lambda: say(f"{what}: another process is making it, waiting"),
     ):
         if target.is_dir():
             return target

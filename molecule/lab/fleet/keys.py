@@ -26,7 +26,18 @@ def make(key: Path, comment: str) -> None:
     for left in (new, public_path(new)):
         left.unlink(missing_ok=True)
     subprocess.run(
-        [host.program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(new)],
+        [
+            host.program("ssh-keygen"),
+            "-q",
+            "-t",
+            "ed25519",
+            "-N",
+            "",
+            "-C",
+            comment,
+            "-f",
+            str(new),
+        ],
         check=True,
         stdin=subprocess.DEVNULL,
         timeout=60,

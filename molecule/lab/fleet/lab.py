@@ -97,7 +97,9 @@ class Lab:
                 )
             # Before anything starts: whatever becomes of this process, `down` finds the rest.
             lab_state.save(self.folder, content)
-            self.say(f"Booting {count} ({accelerator}): {', '.join(n.image for n in content.nodes)}")
+            self.say(
+                f"Booting {count} ({accelerator}): {', '.join(n.image for n in content.nodes)}"
+            )
             try:
                 nodes = self._nodes(content, found_qemu)
                 self._boot(nodes)

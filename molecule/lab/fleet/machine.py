@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from . import accel, process, qmp
+from . import accel, hotplug, process, qmp
 from .build import tail
 from .errors import LabError, TimeoutExpiredError, UsageError
 from .host import make_folder
@@ -124,6 +124,8 @@ class Machine:
             command += ["-device", "virtio-net-pci,netdev=net,romfile="]
         for function in spec.functions:
             command += ["-device", json.dumps(_device(function))]
+        if spec.functions:
+            command += hotplug.arguments()
         for device in spec.devices:
             command += ["-device", device]
         return command
@@ -239,17 +241,22 @@ class Machine:
         shown = self.console() or tail(self.log) or "(it showed nothing)"
         return LabError(sentence, f"Last lines of the console of {self.spec.name}:\n{shown}")
 
-    def qmp(self, command: str, **arguments: object) -> object:
+    def qmp(self, command: str, /, **arguments: object) -> object:
         """Run a QMP command."""
         return qmp.command(self.qmp_socket, command, **arguments)
 
     def unplug(self, name: str, seconds: float = 60) -> None:
-        """Take a function out in the orderly way."""
-        qmp.delete_device(self.qmp_socket, self.function(name).name, seconds)
+        """Take a function out in the orderly way, or what is left of one that vanished."""
+        function = self.function(name)
+        try:
+            hotplug.unplug(self.qmp_socket, function.name, function.control, seconds)
+        except TimeoutExpiredError as error:
+            raise self.trouble(error.message) from error
 
     def plug(self, name: str) -> None:
         """Put a function in again, at its place."""
-        self.qmp("device_add", **_device(self.function(name)))
+        function = self.function(name)
+        hotplug.plug(self.qmp_socket, _device(function), function.control)
 
     def function(self, name: str) -> Function:
         for function in self.spec.functions:

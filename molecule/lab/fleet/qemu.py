@@ -88,9 +88,7 @@ def _build(command: list[str], folder: Path, say_line: Say) -> None:
     host.require_space(folder, _NEEDS_MIB, "A QEMU tree")
     archive = folder / "tree.tar"
     arguments = [str(archive) if word == "-" else word for word in command]
-    run_logged(
-        [host.program("mmdebstrap"), *arguments], folder / "build.log", _SECONDS, say_line
-    )
+    run_logged([host.program("mmdebstrap"), *arguments], folder / "build.log", _SECONDS, say_line)
     # The parts that run; documentation and the rest of a Debian system stay out.
     unpack = ["tar", "-xf", str(archive), "-C", str(folder), "--no-same-owner", "--wildcards"]
     unpack += ["./usr/bin/qemu-*", "./usr/lib", "./usr/lib64", "./usr/share/qemu"]

@@ -54,7 +54,7 @@ class Login:
         check: bool = True,
         stdin: str | bytes | None = None,
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a shell command in the guest. With `check`, failure is an error that shows its output."""
+        """Run a shell command in the guest. With `check`, failure is an error with its output."""
         data = stdin.encode() if isinstance(stdin, str) else stdin
         try:
             done = subprocess.run(

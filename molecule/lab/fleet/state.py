@@ -55,4 +55,6 @@ def load(folder: Path) -> LabState | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise LabError(f"{path} cannot be understood: {error}.", "`lab down` clears it up.") from error
+        raise LabError(
+            f"{path} cannot be understood: {error}.", "`lab down` clears it up."
+        ) from error

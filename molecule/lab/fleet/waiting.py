@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for something to come true: never longer than stated, and not after being told to stop."""
+"""Waiting for something to come true: never longer than stated, nor after a call to stop."""
 
 import threading
 import time
