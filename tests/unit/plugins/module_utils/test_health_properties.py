@@ -137,8 +137,7 @@ def paths(record, prefix=""):
         path = "{0}{1}".format(prefix, key)
         yield path
         if isinstance(value, (dict, list)):
-            for inner in paths(value, path + "."):
-                yield inner
+            yield from paths(value, path + ".")
 
 
 PATHS = sorted(paths(facts()))

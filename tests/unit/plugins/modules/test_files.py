@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-pytest.importorskip("ansible.module_utils.basic")
+pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on the controller")
 
 from ansible_collections.cipu.clock.plugins.action.files import collect
 from ansible_collections.cipu.clock.plugins.modules import files
