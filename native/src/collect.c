@@ -6,6 +6,10 @@
 
 #define NS_PER_MS 1000000
 #define RETRIES 4
+
+/* In samples, for each sample wanted. */
+#define MOST_TRIES 4
+
 #define RETRY_PAUSE_NS NS_PER_MS
 
 /* A pair of clock reads this close needs no second try. */
@@ -92,6 +96,7 @@ struct collector {
 	struct collected *out;
 	struct raw_pair last_pair;
 	bool has_last_pair;
+	unsigned tried; /* in this run */
 	bool finished;
 };
 
@@ -203,6 +208,7 @@ static void collect_call(struct collector *c)
 		note_limit(c);
 		note_pair(c, &after);
 		out->tried += count;
+		c->tried += count;
 		if (!err) {
 			out->own_reads += count;
 			keep_readings(c, readings, count, &before, &after);
@@ -241,9 +247,11 @@ static void collector_start(struct collector *c, const struct phc_io *io,
 	out->end_raw_ns = out->start_raw_ns;
 }
 
+/* A clock that is ill is not hammered on. */
 static bool collector_has_more(const struct collector *c)
 {
 	return !c->finished && c->out->n_samples < c->params->samples &&
+	       c->tried < MOST_TRIES * c->params->samples &&
 	       c->out->end_raw_ns - c->out->start_raw_ns <= c->params->budget_ns;
 }
 

@@ -114,7 +114,8 @@ static void a_clock_that_only_fails_ends_in_bounded_time(void **state)
 	b->phc.failure_chance = 1;
 	run(b);
 	assert_int_equal(b->c.n_samples, 0);
-	assert_true(b->c.end_raw_ns - b->c.start_raw_ns < 2 * b->params.budget_ns);
+	assert_true(b->c.end_raw_ns - b->c.start_raw_ns < 100000000);
+	assert_true(b->c.tried <= 4 * 52 + 20);
 	assert_int_equal(b->c.errnos[0].number, EIO);
 	assert_int_equal(b->c.tried, 4 * b->c.errnos[0].count);
 }

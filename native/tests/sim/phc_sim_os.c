@@ -4,12 +4,10 @@
  * simulated clock is to behave, one "name number" a line.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sim_clock.h"
@@ -18,14 +16,12 @@
 
 static int64_t setting(const char *text, const char *name, int64_t otherwise)
 {
-	char key[64], format[80];
-	int64_t value;
+	char key[64];
 	const char *at;
 
 	snprintf(key, sizeof(key), "\n%s ", name);
 	at = strstr(text, key);
-	snprintf(format, sizeof(format), "\n%s %%" SCNd64, name);
-	return at && sscanf(at, format, &value) == 1 ? value : otherwise;
+	return at ? strtoll(at + strlen(key), NULL, 10) : otherwise;
 }
 
 static int blocking_ioctl(void *ctx, unsigned long request, void *argument)
@@ -35,6 +31,7 @@ static int blocking_ioctl(void *ctx, unsigned long request, void *argument)
 	(void)argument;
 	for (;;)
 		pause();
+	return 0;
 }
 
 static int crashing_ioctl(void *ctx, unsigned long request, void *argument)

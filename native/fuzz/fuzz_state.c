@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* The state file. What is taken is what was written: it comes out again byte for byte. */
+#include "fuzz.h"
+#include "state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct state first, second;
+	char *text = NULL;
+	size_t length = 0;
+	FILE *file;
+
+	if (!state_parse((const char *)data, size, &first))
+		return 0;
+	file = open_memstream(&text, &length);
+	state_write(file, &first);
+	fclose(file);
+	if (!state_parse(text, length, &second) || memcmp(&first, &second, sizeof(first)))
+		abort();
+	free(text);
+	return 0;
+}
