@@ -79,5 +79,11 @@ delay is more than max_lat_ns), invalid (bit 63), valid; `delayed` counts slow_r
 besides. `sync` has for each condition how often it was set and cleared, and `seen_set` and
 `seen_cleared`: the changes between consecutive reads of sync_stat, which is all that a driver can
 know. `interrupts` counts vectors raised, `suppressed` those that were due and why they were not
-raised. `resets` are by cause.
+raised; an eventfd adds up what QEMU has not read yet, so a guest may see fewer. `resets` are by
+cause. `faults` has for each fault how often it was started and how many accesses it hit.
+
+Seen in guests: QEMU splits an unaligned access of the guest into aligned ones, so a 32-bit read at
+0x11 arrives as two of wrong width; a lost reply stops the virtual CPU for five seconds, after which
+Linux may drop the TSC as clocksource; a function level reset and the power management one by
+/sys/bus/pci/devices/.../reset arrive as `flr` and `d3`, and a reboot of the VM as `command`.
 """

@@ -39,6 +39,8 @@ class Counters:
         self.odd: Counter[str] = Counter()
         self.config: Counter[str] = Counter()
         self.session: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.fault_hits: Counter[str] = Counter()
         self.sync_set: Counter[str] = Counter()
         self.sync_cleared: Counter[str] = Counter()
         self.seen_set: Counter[str] = Counter()
@@ -112,4 +114,8 @@ class Counters:
             },
             "config": {"reads": self.config["reads"], "writes": self.config["writes"]},
             "session": dict(self.session),
+            "faults": {
+                name: {"started": started, "hits": self.fault_hits[name]}
+                for name, started in self.faults.items()
+            },
         }

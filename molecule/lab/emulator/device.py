@@ -18,7 +18,7 @@ class CipuDevice:
     def __init__(self, clock: ClockModel, trigger: Callable[[int], str | None]) -> None:
         self.clock = clock
         self.counters = Counters()
-        self.faults = Faults()
+        self.faults = Faults(self.counters)
         self.values = {register.name: register.default for register in reg.REGISTERS}
         self.frozen_timestamp: int | None = None
         self.invalid_bits = 0
@@ -105,7 +105,7 @@ class CipuDevice:
 
     def read(self, register: Register) -> int:
         """What a read of this register gives, before a fault of the reply hits it."""
-        if "all_ones" in self.faults:
+        if self._hit("all_ones"):
             return register.mask
         name = register.name
         if name == "tstamp_ns":
@@ -129,7 +129,7 @@ class CipuDevice:
         return time.monotonic_ns() >= self._reset_settles_ns
 
     def write(self, register: Register, value: int) -> None:
-        if "all_ones" in self.faults:
+        if self._hit("all_ones"):
             return
         name = register.name
         if not register.writable:
@@ -154,14 +154,14 @@ class CipuDevice:
         if "refuse_version" not in self.faults:
             return False
         blocked = self.faults.get("refuse_version", "version")
-        return blocked is None or blocked == version
+        return blocked in (None, version) and self._hit("refuse_version")
 
     def _write_dev_stat(self, value: int) -> None:
         now = self.values["dev_stat"]
         if value == reg.RESET:
             self.reset("driver")
             self._reset_settles_ns = 0
-            if "slow_reset" in self.faults:
+            if self._hit("slow_reset"):
                 settle_us = self.faults.get("slow_reset", "settle_us", 0)
                 self._reset_settles_ns = time.monotonic_ns() + settle_us * 1000
                 self._stat_before_reset = now

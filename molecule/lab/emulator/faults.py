@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .counters import Counters
 from .registers import BY_NAME, SYNC_BITS
 
 MAX_COUNT = 1 << 32
@@ -99,8 +100,9 @@ class Fault:
 class Faults:
     """The access faults that are on now. Conditions live in the register sync_stat itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, counters: Counters) -> None:
         self._on: dict[str, Fault] = {}
+        self._counters = counters
 
     def __contains__(self, name: str) -> bool:
         return name in self._on
@@ -114,6 +116,7 @@ class Faults:
         return default if fault is None else fault.parameters.get(parameter, default)
 
     def start(self, name: str, parameters: dict[str, Any]) -> None:
+        self._counters.faults[name] += 1
         self._on[name] = Fault(parameters)
 
     def stop(self, name: str) -> None:
@@ -134,6 +137,7 @@ class Faults:
             fault.skip -= 1
             return False
         fault.hits += 1
+        self._counters.fault_hits[name] += 1
         if fault.left is not None:
             fault.left -= 1
             if not fault.left:

@@ -201,11 +201,13 @@ class Operations:
         parameters = f.checked(name, request)
         if name in SYNC_BITS:
             self._condition(name, on, parameters)
-        elif name == "vanish":
-            self._emulator.vanish() if on else self._emulator.appear()
-        elif name == "return":
+        elif name == "return" or (name == "vanish" and not on):
             self._emulator.appear()
+        elif name == "vanish":
+            self._count(name)
+            self._emulator.vanish()
         elif name == "reset":
+            self._count(name)
             self._power_loss(parameters.get("config", False))
         elif on:
             self._device.faults.start(name, parameters)
@@ -215,6 +217,9 @@ class Operations:
             self._device.refresh()
         return {"fault": name, "on": on}
 
+    def _count(self, name: str) -> None:
+        self._device.counters.faults[name] += 1
+
     def _condition(self, name: str, on: bool, parameters: Request) -> None:
         device, bit = self._device, SYNC_BITS[name]
         timer = self._ends.pop(name, None)
@@ -223,6 +228,8 @@ class Operations:
         device.invalid_bits &= ~bit
         if on and parameters.get("invalid"):
             device.invalid_bits |= bit
+        if on:
+            self._count(name)
         sync = device.values["sync_stat"]
         device.refresh()
         device.set_sync(sync | bit if on else sync & ~bit, parameters.get("silent", False))

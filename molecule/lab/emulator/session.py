@@ -150,8 +150,6 @@ class Session:
     # The way out
 
     def _send(self, data: bytes | bytearray) -> None:
-        if self._closed:
-            return
         try:
             sent = self._sock.send(data)
         except OSError as error:
@@ -357,11 +355,11 @@ class Session:
         self, message: p.Message, register: Register, parameters: dict[str, int]
     ) -> None:
         delay_us = parameters["delay_us"]
-        if parameters.get("sample", "start") == "start":
-            body = self._register_reply(message, register, delay_us)
-            self._loop.after(delay_us, lambda: self._reply(message, body))
-        else:
-            self._loop.after(
-                delay_us,
-                lambda: self._reply(message, self._register_reply(message, register, delay_us)),
-            )
+        at_start = parameters.get("sample", "start") == "start"
+        body = self._register_reply(message, register, delay_us) if at_start else None
+
+        def answer() -> None:
+            if not self._closed:
+                self._reply(message, body or self._register_reply(message, register, delay_us))
+
+        self._loop.after(delay_us, answer)

@@ -113,3 +113,23 @@ def test_every_access_is_counted_once(emulator: Running) -> None:
 
         run()
     control.close()
+
+
+def test_faults_are_counted(guest: Client, control: ControlClient) -> None:
+    for _ in range(2):
+        control.do("fault", name="invalid_timestamps", count=3)
+        for _ in range(5):
+            guest.read("tstamp_ns")
+    control.do("fault", name="busy")
+    control.do("fault", name="busy", on=False)
+    control.do("fault", name="all_ones")
+    guest.read("thresh_us")
+    guest.write("dev_stat", 0, posted=False)
+    control.do("fault", name="vanish")
+    control.do("clear")
+    assert control.do("counts")["faults"] == {
+        "invalid_timestamps": {"started": 2, "hits": 6},
+        "busy": {"started": 1, "hits": 0},
+        "all_ones": {"started": 1, "hits": 2},
+        "vanish": {"started": 1, "hits": 0},
+    }
