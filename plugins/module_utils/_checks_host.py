@@ -59,7 +59,8 @@ def vmclock(host):
     if not isinstance(now, dict):
         raise Unseen("there is no VMClock")
     markers = [number(v, "disruption_marker") for v in (now, dig(host.previous, "vmclock"))]
-    if None not in markers and markers[0] != markers[1]:
+    told = flag(now, "disruption_changed")
+    if told or (None not in markers and markers[0] != markers[1]):
         yield critical(
             "This machine was migrated or restored; what was said of its clock before is void.",
             markers[0],

@@ -88,7 +88,7 @@ class Collector:
             inode = self.tree.inode("/sys/class/ptp/ptp{0}".format(clock.get("index")))
             if inode is not None:
                 clock["instance"] = inode
-        vmclock = _trim.flat(report.get("vmclock"))
+        vmclock = _trim.pick(report.get("vmclock"), _trim.VMCLOCK)
         if vmclock:
             told["vmclock"] = vmclock
         told["_steal_pct"] = _trim.pick(report, _trim.PROBE).get("steal_pct")

@@ -84,6 +84,23 @@ CLOCK = dict(
     },
 )
 FUNCTION = {"pci_address": str, "driver": str}
+VMCLOCK = {
+    "node": str,
+    "status": str,
+    "reason": str,
+    "version": int,
+    "counter_id": str,
+    "time_type": str,
+    "disruption_marker": int,
+    "disruption_changed": bool,
+    "clock_status": str,
+    "smearing_hint": str,
+    "tai_offset_s": int,
+    "leap_indicator": str,
+    "time_est_error_ns": int,
+    "time_max_error_ns": int,
+    "vm_generation": int,
+}
 PROBE = {"schema": int, "version": str, "steal_pct": float}
 
 
@@ -125,28 +142,6 @@ def _counts(value):
         if count:
             counts[name[:16]] = count
     return counts or None
-
-
-def flat(value, limit=32):
-    """A record whose keys are not known here: its first scalars, and flat lists of text."""
-    if not isinstance(value, dict):
-        return None
-    kept = {}
-    for key in sorted(key for key in value if isinstance(key, str))[:limit]:
-        part = value[key]
-        if isinstance(part, bool):
-            kept[key[:40]] = part
-        elif isinstance(part, (int, float)):
-            part = _scalar(part, float)
-        elif isinstance(part, str):
-            part = part[:TEXT_LIMIT]
-        elif isinstance(part, list):
-            part = [text[:40] for text in part[:16] if isinstance(text, str)]
-        else:
-            continue
-        if part is not None:
-            kept[key[:40]] = part
-    return kept
 
 
 def _records(value):

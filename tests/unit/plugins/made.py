@@ -68,6 +68,7 @@ def clock_report(index=0, address="0000:00:10.0", links=("/dev/ptp_cipu",)):
             "reason": None,
             "method": "extended",
             "clockid": "realtime",
+            "at_ns": NOW_S * 10**9,
             "tried": 60,
             "samples": 60,
             "failures": {},

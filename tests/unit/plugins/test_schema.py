@@ -13,6 +13,8 @@ jsonschema = pytest.importorskip("jsonschema")
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+with open(os.path.join(ROOT, "docs/schema/clockprobe-v1.json")) as source:
+    PROBE = jsonschema.Draft202012Validator(json.load(source))
 with open(os.path.join(ROOT, "docs/schema/facts-v1.json")) as source:
     SCHEMA = json.load(source)
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -20,6 +22,10 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 def test_the_schema_is_one():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_made_up_report_is_one_of_clockprobe():
+    PROBE.validate(report())
 
 
 def test_collected_facts_fit(tmp_path):

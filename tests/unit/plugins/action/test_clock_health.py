@@ -35,6 +35,7 @@ def run(arguments, variables=None):
         templar=mock.Mock(),
         shared_loader_obj=mock.Mock(),
     )
+    action._load_name = task.action  # as the loader of plugins would
     return action.run(task_vars=variables or {})
 
 

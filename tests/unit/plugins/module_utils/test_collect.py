@@ -200,11 +200,12 @@ def test_a_report_of_rubbish_is_bounded(tmp_path):
     hostile["clocks"] += [None, 7, {"kind": ["a"]}, {"measurement": {"failures": {"E": "x"}}}]
     hostile["clocks"][0]["measurement"] = {"offset_ns": "many", "samples": True, "interval_ns": 4}
     hostile["functions"] = [{"pci_address": {}}] * 1000
-    hostile["vmclock"] = {"k" * 1000: "v" * 1000, "marker": 10**400, "flags": ["a"] * 1000}
+    hostile["vmclock"] = {"k" * 1000: 1, "reason": "v" * 1000, "disruption_marker": 10**400}
     facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(hostile))).facts()
     assert len(json.dumps(facts)) < 5 * FACTS_LIMIT_BYTES
     assert len(facts["clocks"]) == 8
     assert facts["clocks"][0]["measurement"] == {}
+    assert list(facts["vmclock"]) == ["reason"]
     assert "94 further clocks are not told." in facts["missing"]
 
 

@@ -126,6 +126,7 @@ TABLE = [
         {"vmclock": {"disruption_marker": 2}},
         {"vmclock": {"disruption_marker": 1}},
     ),
+    ("vmclock", C, "DISRUPTED", {"vmclock": {"disruption_changed": True}}, None),
     ("kernel_module", C, "DEGRADED", {"kernel.bootable.0.has_module": False}, None),
     (
         "kernel_module",
