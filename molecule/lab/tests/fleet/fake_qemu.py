@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stands in for QEMU: takes its command line, writes a console, opens its sockets, boots nothing.
+
+FAKE_QEMU_<name of the machine> says how: "ready", "dies", "panics" or "hangs".
+"""
+
+import contextlib
+import os
+import re
+import selectors
+import socket
+import sys
+from pathlib import Path
+
+
+def option(name: str) -> list[str]:
+    """Values of every option of this name."""
+    return [sys.argv[index + 1] for index, word in enumerate(sys.argv) if word == name]
+
+
+def main() -> None:
+    how = os.environ.get(f"FAKE_QEMU_{option('-name')[0]}", "ready")
+    log = re.search(r"logfile=([^,]+)", option("-chardev")[0])
+    assert log is not None
+    Path(log[1]).write_text(f"Booting\n{option('-name')[0]} {how}\n", encoding="ascii")
+    if how == "dies":
+        sys.exit("no such machine")
+    if how == "panics":
+        with Path(log[1]).open("a", encoding="ascii") as console:
+            console.write("Kernel panic - not syncing: nothing to run\n")
+    with selectors.DefaultSelector() as selector:
+        monitor = socket.socket(socket.AF_UNIX)
+        monitor.bind(option("-qmp")[0].removeprefix("unix:").partition(",")[0])
+        monitor.listen()
+        selector.register(monitor, selectors.EVENT_READ)
+        if how == "ready":
+            port = re.search(r"hostfwd=tcp:127.0.0.1:(\d+)-", option("-netdev")[0])
+            assert port is not None
+            door = socket.create_server(("127.0.0.1", int(port[1])))
+            selector.register(door, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                assert isinstance(key.fileobj, socket.socket)
+                line, _ = key.fileobj.accept()
+                # Whoever asks may be gone already.
+                with line, contextlib.suppress(OSError):
+                    line.sendall(b"SSH-2.0-fake\r\n")
+
+
+main()
