@@ -176,6 +176,39 @@ tarballs:
       description: Size, bytes.
       type: int
       sample: 21044
+signing:
+  description:
+    - Whether the kernel will load what was installed. Nothing is signed or enrolled by this module.
+  returned: with O(state=installed), outside check mode
+  type: dict
+  contains:
+    enabled:
+      description: Secure Boot is on. Left out where it cannot be seen.
+      type: bool
+    lockdown:
+      description: The kernel's lockdown mode. Left out where it cannot be seen.
+      type: str
+      sample: none
+    signature_enforced:
+      description: The kernel parameter that enforces signatures. Left out where it cannot be seen.
+      type: bool
+    enforced:
+      description: The kernel takes signed modules only; null where that cannot be seen.
+      type: bool
+    signers:
+      description: Signer of the installed module, by kernel release; null where it is not signed.
+      type: dict
+      sample: {6.1.0-40-amd64: DKMS module signing key}
+    certificate:
+      description: Certificate that DKMS signs with, null where there is none.
+      type: str
+      sample: /var/lib/dkms/mok.pub
+    enrolled:
+      description: Whether the firmware knows that certificate; null where that cannot be asked.
+      type: bool
+    next_step:
+      description: What the owner is to do, as a sentence; null where nothing is.
+      type: str
 make_log:
   description: The end of the build's log.
   returned: when a build failed
@@ -191,7 +224,7 @@ import time
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cipu.clock.plugins.module_utils import _kernels
+from ansible_collections.cipu.clock.plugins.module_utils import _kernels, _signing
 from ansible_collections.cipu.clock.plugins.module_utils._dkms import (
     make_log,
     meaning,
@@ -229,6 +262,14 @@ class Host:
                 msg="dkms status failed: {0}".format((err or out).strip()[-500:]), rc=rc
             )
         return [record for record in parse_status(out) if record["name"] == name]
+
+    def say(self, argv):
+        """What a program prints, whatever its exit status; None if there is no such program."""
+        path = self.module.get_bin_path(argv[0])
+        if path is None:
+            return None
+        _rc, out, _err = self.module.run_command([path] + argv[1:])
+        return out.strip()[:200]
 
     def stale(self, name, version, kernel):
         """Whether a file of the source is newer than the build. Times yet to come prove nothing."""
@@ -398,6 +439,10 @@ class Dkms:
         self.result["diff"] = {"before": _told(before), "after": _told(after)}
         if self.params["mktarball"]:
             self.pack(after)
+        if self.params["state"] == "installed" and not self.module.check_mode:
+            self.result["signing"] = self.signing()
+            if self.result["signing"]["next_step"]:
+                self.module.warn(self.result["signing"]["next_step"])
         self.module.exit_json(**self.result)
 
     def step(self, verb, kernel, argv):
@@ -473,6 +518,15 @@ class Dkms:
                     self.name, self.version, wanted.state, ", ".join(short)
                 )
             )
+
+    def signing(self):
+        signers = {
+            kernel: self.host.say(["modinfo", "-k", kernel, "-F", "signer", self.name]) or None
+            for kernel in self.kernels
+        }
+        return _signing.told(
+            self.host.tree, signers, lambda path: self.host.say(["mokutil", "--test-key", path])
+        )
 
     def pack(self, after):
         """One archive a kernel: mktarball of 3.0 fails with more than one."""

@@ -45,6 +45,8 @@ class MadeUp:
         self.known = {}  # version -> kernel -> state
         self.fails = {}  # verb -> exit status
         self.ran = []
+        self.signer = "DKMS module signing key"
+        self.mokutil = "/var/lib/dkms/mok.pub is not enrolled\n"
 
     def get_bin_path(self, name):
         return "/usr/sbin/" + name
@@ -59,6 +61,10 @@ class MadeUp:
         raise Ended(dict(result, failed=True))
 
     def run_command(self, argv):
+        if os.path.basename(argv[0]) == "modinfo":
+            return 0, self.signer + "\n", ""
+        if os.path.basename(argv[0]) == "mokutil":
+            return 1, self.mokutil, ""
         self.ran.append(argv)
         verb, options = argv[1], dict(zip(argv[2:], argv[3:]))
         if verb in self.fails:
@@ -174,6 +180,50 @@ def test_check_mode_tells_what_then_happens(host, state, known, other_versions):
     assert [argv[1] for argv in asked.ran] == ["status"]
     again = run(done)
     assert again["changed"] is False
+
+
+ENFORCING = "sys/module/module/parameters/sig_enforce"
+
+
+def test_signing_is_told(host):
+    told = run(MadeUp(host))["signing"]
+    assert told["enforced"] is False
+    assert told["signers"] == {KERNEL: "DKMS module signing key"}
+    assert told["certificate"] is None
+    assert told["next_step"] is None
+
+
+@pytest.mark.parametrize(
+    "signer, mokutil, words",
+    [
+        ("", "", "is not signed"),
+        ("A key", "/x is not enrolled", "mokutil --import /var/lib/dkms/mok.pub"),
+        ("A key", "/x is already enrolled", None),
+        ("A key", "EFI variables are not supported on this system", None),
+    ],
+)
+def test_what_is_to_be_done_under_enforcement(host, signer, mokutil, words):
+    for name, text in ((ENFORCING, "Y\n"), ("var/lib/dkms/mok.pub", "")):
+        (host / name).parent.mkdir(parents=True, exist_ok=True)
+        (host / name).write_text(text)
+    module = MadeUp(host)
+    module.signer, module.mokutil = signer, mokutil
+    told = run(module)["signing"]
+    assert told["enforced"] is True
+    if words is None:
+        assert told["next_step"] is None
+        assert module.warnings == []
+    else:
+        assert words in told["next_step"]
+        assert module.warnings == [told["next_step"]]
+
+
+def test_an_owners_certificate_is_found(host):
+    (host / "etc/dkms/framework.conf.d").mkdir(parents=True)
+    (host / "etc/dkms/framework.conf").write_text('# mok_certificate="/no"\n')
+    (host / "etc/dkms/framework.conf.d/own.conf").write_text('mok_certificate="/etc/own.der"\n')
+    (host / "etc/own.der").write_text("")
+    assert run(MadeUp(host))["signing"]["certificate"] == "/etc/own.der"
 
 
 def test_missing_headers_are_said_before_anything_is_done(host):
