@@ -47,10 +47,9 @@ def next_step(demanded, signers, path, enrolled):
     unsigned = sorted(kernel for kernel, signer in signers.items() if not signer)
     if unsigned:
         return (
-            "The kernel takes signed modules only, and the module for {0} is not signed: give "
-            "DKMS a key in /etc/dkms/framework.conf (mok_signing_key, mok_certificate) and build with "
-            "force.".format(", ".join(unsigned))
-        )
+            "The kernel takes signed modules only, and the module for {0} is not signed: name "
+            "mok_signing_key and mok_certificate in /etc/dkms/framework.conf, and build with force."
+        ).format(", ".join(unsigned))
     if enrolled is False and path:
         return (
             "The module is signed with a key that the firmware does not know: run mokutil --import "
