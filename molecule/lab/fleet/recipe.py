@@ -93,6 +93,19 @@ MASKED = (
     "sshd-vsock.socket",
 )
 
+# These look for what no guest has, at boot and again at every daemon-reload.
+GENERATORS = (
+    "systemd-cryptsetup-generator",
+    "systemd-getty-generator",
+    "systemd-gpt-auto-generator",
+    "systemd-hibernate-resume-generator",
+    "systemd-integritysetup-generator",
+    "systemd-rc-local-generator",
+    "systemd-ssh-generator",
+    "systemd-tpm2-generator",
+    "systemd-veritysetup-generator",
+)
+
 ENABLED = ("lab-network.service", "ssh.service", "systemd-timesyncd.service")
 
 APT_OPTIONS = (
@@ -111,6 +124,9 @@ DPKG_OPTIONS = (
 # Runs outside the guest's tree, which is "$1"; packages are in place.
 CUSTOMIZE = f"""set -eu
 chroot "$1" systemctl --quiet mask {" ".join(MASKED)}
+mkdir -p "$1/etc/systemd/system-generators"
+for name in {" ".join(GENERATORS)}; do \
+ln -s /dev/null "$1/etc/systemd/system-generators/$name"; done
 chroot "$1" systemctl --quiet enable {" ".join(ENABLED)}
 chroot "$1" systemctl --quiet set-default multi-user.target
 chroot "$1" passwd --quiet --delete root
@@ -173,5 +189,15 @@ def fingerprint() -> str:
         for path in sorted(GUEST_FILES.rglob("*"))
         if path.is_file()
     ]
-    parts = (PACKAGES, FETCHED, MASKED, ENABLED, APT_OPTIONS, DPKG_OPTIONS, MKE2FS, DISK_SIZE)
+    parts = (
+        PACKAGES,
+        FETCHED,
+        MASKED,
+        GENERATORS,
+        ENABLED,
+        APT_OPTIONS,
+        DPKG_OPTIONS,
+        MKE2FS,
+        DISK_SIZE,
+    )
     return "\n".join([*map(repr, parts), CUSTOMIZE, *files])
