@@ -11,6 +11,15 @@
 /* Local accounts only, and system accounts stand at the top. */
 #define ACCOUNTS_READ_SIZE (64 * 1024)
 
+static bool is_name(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
+			return false;
+	}
+	return length > 0;
+}
+
 /* name:password:id:... */
 static bool line_matches(const char *line, size_t length, unsigned id, size_t *name_length)
 {
@@ -19,7 +28,7 @@ static bool line_matches(const char *line, size_t length, unsigned id, size_t *n
 	uint64_t value;
 
 	colon = memchr(line, ':', length);
-	if (!colon || colon == line)
+	if (!colon || !is_name(line, (size_t)(colon - line)))
 		return false;
 	*name_length = (size_t)(colon - line);
 	field = memchr(colon + 1, ':', (size_t)(end - colon - 1));

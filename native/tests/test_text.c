@@ -109,6 +109,7 @@ static void accounts_are_found_by_number(void **state)
 	static const char text[] = "root:x:0:0:root:/root:/bin/sh\n"
 				   ":x:7:7:no name:/:/bin/false\n"
 				   "broken line\n"
+				   "\x1b[2J:x:8:8:no name either:/:/bin/false\n"
 				   "short:x\n"
 				   "hex:x:0x10:1:\n"
 				   "_chrony:x:105:112:Chrony daemon,,,:/var/lib/chrony:/bin/false";
@@ -118,6 +119,7 @@ static void accounts_are_found_by_number(void **state)
 	assert_true(accounts_find(text, strlen(text), 0, name, sizeof(name)));
 	assert_string_equal(name, "root");
 	assert_false(accounts_find(text, strlen(text), 7, name, sizeof(name)));
+	assert_false(accounts_find(text, strlen(text), 8, name, sizeof(name)));
 	/* no newline and nothing behind the number that was asked for */
 	assert_false(accounts_find(text, strlen(text), 112, name, sizeof(name)));
 	assert_true(accounts_find(text, strlen(text), 105, name, sizeof(name)));
