@@ -104,6 +104,7 @@ struct cipu_counters {
  * @block_until: raw time up to which reads fail unread
  * @last_dev_ns: last good timestamp
  * @last_raw_ns: raw system time of that; 0 for none
+ * @last_latency_ns: how long the read of that took
  * @event_after: raw time before which invalid timestamps queue no more work
  *
  * @mutex: serialises handshakes and the processing of events
@@ -135,6 +136,7 @@ struct cipu {
 	u64 block_until;
 	u64 last_dev_ns;
 	u64 last_raw_ns;
+	u64 last_latency_ns;
 	u64 event_after;
 
 	struct mutex mutex;	/* see above */

@@ -49,10 +49,12 @@ static bool cipu_clock_lost_state(struct cipu *cipu, const struct cipu_sample *s
 {
 	u64 dev_ns = s->dev_ns - cipu->last_dev_ns;
 	u64 raw_ns = s->raw_ns - cipu->last_raw_ns;
+	u64 slack_ns = CIPU_JUMP_NS + (raw_ns >> CIPU_JUMP_SHIFT);
 	u8 stat;
 
-	if (!cipu->last_raw_ns ||
-	    abs((s64)(dev_ns - raw_ns)) <= CIPU_JUMP_NS + (raw_ns >> CIPU_JUMP_SHIFT))
+	/* When in its bracket the device looked at its clock is not known. */
+	slack_ns += s->latency_ns + cipu->last_latency_ns;
+	if (!cipu->last_raw_ns || abs((s64)(dev_ns - raw_ns)) <= slack_ns)
 		return false;
 
 	stat = readb(cipu->base + CIPU_DEV_STAT);
@@ -102,6 +104,7 @@ static int cipu_clock_sample(struct cipu *cipu, struct cipu_sample *s,
 
 	cipu->last_dev_ns = s->dev_ns;
 	cipu->last_raw_ns = s->raw_ns;
+	cipu->last_latency_ns = s->latency_ns;
 	return 0;
 }
 

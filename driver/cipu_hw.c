@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The handshake with the function, and what it says about itself. */
 
+#include <linux/delay.h>
 #include <linux/iopoll.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -47,15 +48,27 @@ static int cipu_hw_set_stat(struct cipu *cipu, u8 stat)
 	return ret;
 }
 
+/*
+ * A register that does not take its value may belong to a device whose reset
+ * has not settled, though dev_stat says so: asked again, ever more seldom.
+ */
 static int cipu_hw_write_checked(struct cipu *cipu, unsigned int reg, u32 val,
 				 u32 *cached)
 {
+	unsigned long wait_us = CIPU_RESET_POLL_US;
 	u32 now;
 
-	writel(val, cipu->base + reg);
-	now = readl(cipu->base + reg);
-	WRITE_ONCE(*cached, now);
-	return now == val ? 0 : -EPROTO;
+	for (;;) {
+		writel(val, cipu->base + reg);
+		now = readl(cipu->base + reg);
+		WRITE_ONCE(*cached, now);
+		if (now == val)
+			return 0;
+		if (wait_us > CIPU_RESET_TOUT_US)
+			return -EPROTO;
+		usleep_range(wait_us, 2 * wait_us);
+		wait_us *= 2;
+	}
 }
 
 static void cipu_hw_read(struct cipu *cipu, unsigned int reg, u32 *cached)
@@ -74,7 +87,8 @@ void cipu_hw_set_thresh(struct cipu *cipu)
 	unsigned long flags;
 	u32 us = readl(cipu->base + CIPU_THRESH_US);
 
-	if (PCI_POSSIBLE_ERROR(us))
+	if (PCI_POSSIBLE_ERROR(us) &&
+	    PCI_POSSIBLE_ERROR(readb(cipu->base + CIPU_DEV_STAT)))
 		return;
 
 	WRITE_ONCE(cipu->cached.thresh_us, us);

@@ -55,7 +55,9 @@ class Tree:
 
     def releases(self) -> list[str]:
         """Kernels it has headers for, oldest first."""
-        found = [path.parent.name for path in self.root.glob("lib/modules/*/build")]
+        # A link, and one that leads nowhere from outside the tree.
+        modules = (self.root / "lib/modules").iterdir()
+        found = [path.name for path in modules if (path / "build").is_symlink()]
         return sorted(found, key=version_key)
 
 
@@ -78,7 +80,18 @@ def _ensure(wanted: Wanted, say_line: Say) -> Tree:
         _build(wanted, mirror, folder, say_line)
 
     what = f"Headers and compilers of {wanted.suite}"
-    return Tree(wanted, build_once(target, what, build, say_line) / "root")
+    tree = Tree(wanted, build_once(target, what, build, say_line) / "root")
+    _mend(tree.root)
+    return tree
+
+
+def _mend(root: Path) -> None:
+    """Debian's 7.x headers lack the script that kbuild asks whether sparse is good enough."""
+    for scripts in root.glob("usr/src/linux-headers-*-common/scripts"):
+        script = scripts / "checker-valid.sh"
+        if not script.exists():
+            script.write_text("#!/bin/sh\necho 1\n", encoding="ascii")
+            script.chmod(0o755)
 
 
 def _build(wanted: Wanted, mirror: aptsource.Mirror, folder: Path, say_line: Say) -> None:
@@ -136,7 +149,9 @@ def run(tree: Tree, build: Path, command: str, seconds: float) -> "subprocess.Co
     root = tree.root
     (root / "build").mkdir(exist_ok=True)
     script = (
-        f"mount --rbind /dev {root}/dev && mount --bind {build} {root}/build && "
+        f"mount --rbind /dev {root}/dev && mount --rbind /proc {root}/proc && "
+        f"mount --bind {build} {root}/build && "
+        f"touch {root}/etc/resolv.conf && mount --bind /etc/resolv.conf {root}/etc/resolv.conf && "
         f"exec chroot {root} sh -c 'cd /build && {command}'"
     )
     return subprocess.run(

@@ -276,7 +276,7 @@ static int cmd_control(char **arg)
 	clockid_t id = (clockid_t)(~(unsigned int)fd << 3 | 3);
 	struct timespec ts = { .tv_sec = 1 };
 	struct timex offset = { .modes = ADJ_SETOFFSET, .time.tv_sec = 1 };
-	struct timex frequency = { .modes = ADJ_FREQUENCY, .freq = 65536 };
+	struct timex frequency = { .modes = ADJ_FREQUENCY, .freq = 0 };
 	struct ptp_extts_request extts = { .flags = PTP_ENABLE_FEATURE };
 	struct ptp_sys_offset_precise precise = { 0 };
 

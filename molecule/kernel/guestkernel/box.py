@@ -20,7 +20,7 @@ from fleet.waiting import until
 
 from .kernel import Kernel
 
-_BOOT_SECONDS = 300
+_BOOT_SECONDS = 900
 # Whatever a checker of the kernel says. Driver messages are no splats.
 SPLAT = re.compile(
     r"(BUG: .*|WARNING: .*|INFO: task .* blocked.*|UBSAN: .*|Oops: .*|Kernel panic.*"

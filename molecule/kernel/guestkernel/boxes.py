@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machine that the driver's tests share: which functions it has, and how it is made healthy again."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from . import initramfs, modules
+from .box import Box, Part, running
+from .kernel import Kernel
+
+# On a loaded host an emulated read takes milliseconds: where latency is not tested it must not matter.
+MAX_LAT_NS = 1_000_000_000
+_EASY = ("--set", f"max_lat_ns={MAX_LAT_NS}")
+PRIMARY, REFERENCE = "cipu0", "ref0"
+PARTS = (
+    Part(PRIMARY, _EASY),
+    Part(REFERENCE, _EASY),
+    Part("short", ("--bar0-size", "32")),
+    Part("iobar", ("--bar0-kind", "io", "--bar0-size", "64")),
+    Part("onevec", (*_EASY, "--vectors", "1")),
+)
+REGISTERS = {
+    "dev_feat": 0x0F,
+    "tm_prec_ns": 100,
+    "epo_base_yr": 2020,
+    "leap_sec": 37,
+    "max_lat_ns": MAX_LAT_NS,
+    "mt_tout_us": 5_000_000,
+    "thresh_us": 500,
+}
+Edit = dict[str, list[tuple[str, str]]]
+
+
+@contextlib.contextmanager
+def booted(
+    kernel: Kernel,
+    folder: Path,
+    parts: Sequence[Part] = PARTS,
+    edit: Edit | None = None,
+    memory: int = 768,
+) -> Iterator[Box]:
+    """A machine with the driver, built for its kernel, in /root."""
+    folder.mkdir(parents=True)
+    ours = modules.build(kernel, folder / "modules", edit)
+    programs = initramfs.compile_guest(folder)
+    initrd = initramfs.make(folder / "initrd", programs, kernel.modules, ours)
+    with running(kernel, initrd, parts, folder / "vm", memory=memory) as box:
+        yield box
+
+
+def heal(box: Box, name: str = PRIMARY) -> None:
+    """The function healthy, its registers as made, a driver bound that counts from zero."""
+    control = box.controls[name]
+    box.run("touch /tmp/stop")
+    control.clear()
+    for register, value in REGISTERS.items():
+        control.set(register, value)
+    control.request("clock", offset_ns=0, drift_ppb=0, noise_ns=0)
+    if box.run(f"test -e {box.device(name)}")[0]:
+        box.machine.plug(name)
+        box.wait(lambda: box.bound(name), 60, f"{name} is back")
+    if box.run("test -e /sys/module/ptp_cipu")[0]:
+        box.load()
+    box.rebind(name)
+    box.run("rm -f /tmp/stop")
+    assert box.bound(name), box.machine.console()
+    control.counts(reset=True)

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Soak: readers in every way at once, while everything that can happen to the function happens.
+
+    python -m guestkernel.soak --minutes 20 [--kernel debug]
+
+Fails on anything a checker of the kernel says, on a leak, on a reader that does not come home, and on
+a counter of the driver that is not what the emulator counted.
+"""
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from fleet.errors import LabError
+from fleet.progress import say
+
+from . import boxes, debug, packaged
+from .box import Box, Part
+
+_MAX_LAT_NS = 500_000_000
+_PARTS = tuple(
+    Part(name, ("--set", f"max_lat_ns={_MAX_LAT_NS}", "--set", "mt_tout_us=500000"))
+    for name in (boxes.PRIMARY, boxes.REFERENCE)
+)
+_CONDITIONS = {
+    "maintenance": "dev_maint",
+    "clock_abnormal": "dev_clk_abn",
+    "busy": "dev_busy",
+    "device_error": "dev_err",
+}
+_BAD = ("invalid", "slow", "lost", "error", "short")
+_MOST_KINDS_OF_MISMATCH = 20
+
+
+class Soak:
+    """One run."""
+
+    def __init__(self, box: Box, seed: int) -> None:
+        self.box = box
+        self.control = box.controls[boxes.PRIMARY]
+        self.random = random.Random(seed)
+        self.injected: Counter[str] = Counter()
+        self.compared: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self.answers: Counter[str] = Counter()
+        self.kinds: dict[str, Callable[[], None]] = {
+            **{name: lambda name=name: self._condition(name) for name in _CONDITIONS},  # type: ignore[misc]
+            **{
+                name: lambda name=name: self._replies(name)  # type: ignore[misc]
+                for name in ("invalid_timestamps", "error_replies", "short_replies")
+            },
+            "slow_reads": lambda: self._replies("slow_reads"),
+            "lost_replies": lambda: self._replies("lost_replies"),
+            "reserved_bits": lambda: self._for_a_while("reserved_bits"),
+            "threshold": self._threshold,
+            "step": lambda: self.control.clock(step_ns=self.random.randrange(-(10**9), 10**9)),
+            "flr": lambda: self._reset("flr"),
+            "pm reset": lambda: self._reset("pm"),
+            "pci error": self._pci_error,
+            "power loss": lambda: self._power_loss({}),
+            "power loss with configuration": lambda: self._power_loss({"config": True}),
+            "suspend": self._suspend,
+            "all ones": self._all_ones,
+            "unplug": self._unplug,
+            "vanish": self._vanish,
+            "unload": self._unload,
+        }
+        # After these the driver starts counting anew, or reads what nobody was there to answer.
+        self.unaccounted = {"all ones", "unplug", "vanish", "unload"}
+
+    def run(self, seconds: float) -> None:
+        box, end = self.box, time.monotonic() + seconds
+        told = time.monotonic()
+        box.load()
+        box.sh("insmod /root/cipu_poke.ko")
+        while time.monotonic() < end and not self.wrong:
+            names = list(self.kinds)
+            self.random.shuffle(names)
+            # First all that leave the counters comparable, then the rest.
+            names.sort(key=lambda name: name in self.unaccounted)
+            boxes.heal(box)
+            self._configure()
+            self._start_load()
+            for number, name in enumerate(names):
+                if time.monotonic() >= end and number:
+                    break
+                if name in self.unaccounted and names[number - 1] not in self.unaccounted:
+                    self._settle()
+                    self._start_load()
+                self.kinds[name]()
+                self.injected[name] += 1
+                if self._check_splats():
+                    return
+                if time.monotonic() - told > 30:
+                    told = time.monotonic()
+                    say(f"soak: {sum(self.injected.values())} faults so far, {int(end - told)} s to go")
+            self._stop_load()
+        self.control.clear()
+
+    def _configure(self) -> None:
+        self.control.set("max_lat_ns", _MAX_LAT_NS)
+        self.control.set("mt_tout_us", 500_000)
+        self.box.rebind()
+        self.control.counts(reset=True)
+
+    # Load
+
+    def _start_load(self) -> None:
+        clock, other = self.box.clock(), self.box.clock(boxes.REFERENCE)
+        clockids = 1 if self.box.read(clockid=1)["ok"] else 0
+        self.box.sh(
+            f"rm -f /tmp/stop; phc load {clock} 3600 6 {clockids} 0 > /tmp/load1 2>&1 &"
+            f" phc load {other} 3600 2 {clockids} 0 > /tmp/load2 2>&1 &"
+        )
+
+    def _stop_load(self) -> None:
+        self.box.sh("touch /tmp/stop")
+        self.box.wait(lambda: self.box.run("pidof phc")[0] != 0, 120, "all readers come home")
+        for name in ("load1", "load2"):
+            answer = json.loads(self.box.sh(f"cat /tmp/{name}"))
+            self.answers["ok"] += answer["ok"]
+            self.answers.update(answer["errors"])
+
+    def _settle(self) -> None:
+        """Stop everything and hold the driver's counters against the emulator's."""
+        self.control.clear()
+        self._stop_load()
+        self.box.wait(lambda: self.box.read()["ok"] == 1, 120, "the clock is well again")
+        self.box.wait(self._conditions_seen, 60, "the driver has seen all conditions go")
+        ours, theirs = self.box.attributes(), self.control.counts()
+        reads = ours["ptp_gettm"] + ours["ptp_gettm_retry"]
+        reads -= ours["ptp_gettm_blocked"] + ours["ptp_gettm_offline"]
+        # A jump is read, and then refused as "offline": the one way to be both.
+        self._compare("timestamp reads", reads, theirs["reads"]["tstamp_ns"], slack=self.injected["step"])
+        bad = ours["ptp_gettm_inval_err"] + ours["ptp_gettm_tout_err"] + ours["ptp_gettm_retry"]
+        self._compare("bad reads", bad, sum(theirs["timestamps"][kind] for kind in _BAD))
+        for condition, attribute in _CONDITIONS.items():
+            seen = theirs["sync"][condition]
+            self._compare(attribute, ours[attribute], seen["seen_set"])
+            self._compare(f"{attribute}_rec", ours[f"{attribute}_rec"], seen["seen_cleared"])
+
+    def _conditions_seen(self) -> bool:
+        ours = self.box.attributes()
+        return all(ours[name] == ours[f"{name}_rec"] for name in _CONDITIONS.values())
+
+    def _compare(self, what: str, ours: int, theirs: int, slack: int = 0) -> None:
+        self.compared[what] += 1
+        if abs(ours - theirs) > slack:
+            self.wrong.append(f"{what}: the driver says {ours}, the emulator {theirs}")
+
+    def _check_splats(self) -> bool:
+        self.wrong += self.box.splats()
+        return bool(self.wrong)
+
+    # Faults
+
+    def _condition(self, name: str) -> None:
+        attribute = _CONDITIONS[name]
+        before = self.box.attribute(attribute)
+        self.control.fault(name, invalid=self.random.random() < 0.3)
+        self.box.wait(lambda: self.box.attribute(attribute) > before, 60, f"{name} is seen")
+        self.control.fault(name, on=False)
+
+    def _replies(self, name: str) -> None:
+        parameters: dict[str, object] = {"count": 1 if name == "lost_replies" else self.random.randint(1, 3)}
+        if name == "slow_reads":
+            parameters |= {"count": 1, "delay_us": 2 * _MAX_LAT_NS // 1000}
+        if name != "invalid_timestamps":
+            parameters["register"] = "tstamp_ns"
+        self.control.fault(name, **parameters)
+        self.box.wait(lambda: name not in self.control.status()["faults"], 120, f"{name} has hit")
+
+    def _for_a_while(self, name: str) -> None:
+        self.control.fault(name)
+        self.box.sh("true")
+        self.control.fault(name, on=False)
+
+    def _threshold(self) -> None:
+        value = self.random.randrange(1, 1 << 32)
+        self.control.set("thresh_us", value)
+        self.box.wait(
+            lambda: self.box.attribute("reg_thresh_us") == value, 60, "the threshold is known"
+        )
+
+    def _reset(self, method: str) -> None:
+        device = self.box.device()
+        self.box.sh(f"echo {method} > {device}/reset_method && echo 1 > {device}/reset")
+
+    def _pci_error(self) -> None:
+        poke = "/sys/module/cipu_poke/parameters/poke"
+        for what in ("frozen", "slot_reset", "resume"):
+            self.box.sh(f"echo {what} {self.box.address()} > {poke}")
+
+    def _power_loss(self, parameters: dict[str, object]) -> None:
+        self.control.fault("reset", **parameters)
+        self._wait_well("negotiated again")
+
+    def _wait_well(self, what: str) -> None:
+        self.box.wait(lambda: self.control.status()["dev_stat"] == "DRIVER_OK", 120, what)
+
+    def _suspend(self) -> None:
+        test = "/sys/power/pm_test"
+        self.box.run("echo 1 > /sys/module/suspend/parameters/pm_test_delay")
+        self.box.sh(f"echo devices > {test} && echo mem > /sys/power/state; echo none > {test}", 300)
+
+    def _all_ones(self) -> None:
+        self.control.fault("all_ones", config=self.random.random() < 0.5)
+        self.box.sh("true")
+        self.control.fault("all_ones", on=False)
+        self._wait_well("back from all ones")
+
+    def _unplug(self) -> None:
+        self.box.machine.unplug(boxes.PRIMARY, 120)
+        self.box.machine.plug(boxes.PRIMARY)
+        self.box.wait(lambda: self.box.bound(), 120, "bound again")
+
+    def _vanish(self) -> None:
+        self.control.fault("vanish")
+        self.box.sh("true")
+        self.control.fault("return")
+        self._unplug()
+
+    def _unload(self) -> None:
+        self.box.wait(lambda: self.box.run("rmmod ptp_cipu")[0] == 0, 120, "unloaded")
+        self.box.load()
+        self.box.wait(lambda: self.box.bound(), 120, "bound again")
+
+    def report(self) -> str:
+        lines = [f"{name:<32}{count:>6}" for name, count in sorted(self.injected.items())]
+        compared = f"{sum(self.compared.values())} comparisons of {len(self.compared)} counters"
+        readers = ", ".join(f"{name} {count}" for name, count in self.answers.most_common())
+        return "\n".join(["fault                            times", *lines, compared, f"readers: {readers}"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--kernel", default="debug", help="debug, or a series such as 6.1 or 7")
+    parser.add_argument("--seed", type=int, default=time.time_ns() & 0xFFFF)
+    parser.add_argument(
+        "--if-cached", action="store_true", help="do nothing where the debug kernel is not built yet"
+    )
+    options = parser.parse_args()
+    if options.if_cached and not debug.cached():
+        print("soak: skipped, the debug kernel is not built: make debug-kernel builds it")
+        return 0
+    kernel = debug.ensure() if options.kernel == "debug" else packaged.ensure(options.kernel)
+    say(f"soak: {options.minutes:g} minutes on {kernel.name} {kernel.release}, seed {options.seed}")
+    with tempfile.TemporaryDirectory(prefix="cipu-s-") as folder:
+        started = time.monotonic()
+        with boxes.booted(kernel, Path(folder) / "box", _PARTS) as box:
+            say(f"soak: up after {time.monotonic() - started:.0f} s")
+            soak = Soak(box, options.seed)
+            try:
+                soak.run(60 * options.minutes)
+                leaks = _leaks(box)
+            finally:
+                print(soak.report())
+            wrong = soak.wrong + box.splats() + ([leaks] if leaks else [])
+    for line in wrong[:_MOST_KINDS_OF_MISMATCH]:
+        print(f"WRONG: {line}")
+    print(f"splats and mismatches: {len(wrong)}, leaks: {1 if leaks else 0}")
+    print(f"{0 if wrong else 1} passed, {1 if wrong else 0} failed")
+    return 1 if wrong else 0
+
+
+def _leaks(box: Box) -> str:
+    box.unload()
+    return box.leaks()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except LabError as error:
+        sys.exit(f"soak: {error}")

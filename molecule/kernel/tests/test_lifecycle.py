@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sleep, reset, errors, unplugging, unloading: most of fault 11, and that nothing is lost on the way."""
+
+import json
+import re
+
+import pytest
+from guestkernel.box import Box
+
+STOP = "touch /tmp/stop"
+
+
+def start_load(box: Box, threads: int = 8, keep_open: int = 0) -> None:
+    box.sh(f"rm -f /tmp/stop; phc load {box.clock()} 600 {threads} 0 {keep_open} > /tmp/load 2>&1 &")
+
+
+def stop_load(box: Box) -> dict[str, object]:
+    """End the readers; they must all come home."""
+    box.sh(STOP)
+    box.wait(lambda: box.run("pidof phc")[0] != 0, 60, "all readers have returned")
+    answer = json.loads(box.sh("cat /tmp/load"))
+    assert isinstance(answer, dict)
+    return answer
+
+
+def alive(box: Box) -> bool:
+    return bool(box.read()["ok"] == 1)
+
+
+def poke(box: Box, what: str) -> int:
+    box.sh(f"echo {what} {box.address()} > /sys/module/cipu_poke/parameters/poke")
+    return int(box.sh("cat /sys/module/cipu_poke/parameters/answer"))
+
+
+@pytest.mark.parametrize("method", ["flr", "pm"])
+def test_fault_11_a_function_reset_keeps_the_clock_and_its_index(box: Box, method: str) -> None:
+    clock = box.clock()
+    start_load(box, keep_open=1)
+    box.sh(f"echo {method} > {box.device()}/reset_method")
+    for _ in range(3):
+        box.sh(f"echo 1 > {box.device()}/reset")
+    answer = stop_load(box)
+    assert box.clock() == clock
+    assert alive(box)
+    attributes = box.attributes()
+    assert attributes["dev_renegotiated"] == 3
+    assert attributes["reg_dev_stat"] == 2
+    assert answer["ok"]
+    assert set(answer["errors"]) <= {"EAGAIN", "EIO", "EBUSY"}
+    control = box.controls["cipu0"]
+    control.fault("busy")
+    box.wait(lambda: box.attribute("dev_busy") == 1, 5, "interrupts work again")
+
+
+def test_fault_11_reads_fail_clearly_while_in_reset(box: Box) -> None:
+    poke(box, "prepare")
+    assert box.read(calls=3)["errors"] == {"EAGAIN": 3}
+    assert box.attribute("ptp_gettm_offline") == 3
+    assert box.controls["cipu0"].status()["dev_stat"] == "RESET"
+    poke(box, "done")
+    assert alive(box)
+
+
+def test_fault_11_a_reset_that_cannot_be_recovered_from_is_tried_again(box: Box) -> None:
+    control = box.controls["cipu0"]
+    poke(box, "prepare")
+    control.fault("bad_readback", register="drv_ver", count=2)
+    poke(box, "done")
+    box.wait(lambda: alive(box), 30, "the driver tried again by itself")
+
+
+@pytest.mark.parametrize("how", ["devices", "platform"])
+def test_fault_11_suspend_and_resume(box: Box, how: str) -> None:
+    clock = box.clock()
+    if box.run("test -e /sys/power/pm_test")[0]:
+        pytest.skip("this kernel cannot test suspend")
+    box.sh("echo 1 > /sys/module/suspend/parameters/pm_test_delay")
+    box.sh(f"echo {how} > /sys/power/pm_test && echo mem > /sys/power/state", 300)
+    box.sh("echo none > /sys/power/pm_test")
+    assert box.clock() == clock
+    assert alive(box)
+    assert box.attribute("dev_renegotiated") == 1
+    control = box.controls["cipu0"]
+    control.fault("maintenance")
+    box.wait(lambda: box.attribute("dev_maint") == 1, 5, "interrupts work again")
+
+
+def test_fault_11_sleep_to_memory_and_back(box: Box) -> None:
+    clock = box.clock()
+    box.sh("(sleep 1; echo mem > /sys/power/state; echo awake > /tmp/awake) > /dev/null 2>&1 &")
+    status = lambda: box.machine.qmp("query-status")  # noqa: E731
+    box.wait(lambda: status()["status"] == "suspended", 120, "asleep")
+    box.machine.qmp("system_wakeup")
+    box.wait(lambda: status()["status"] == "running", 60, "awake")
+    box.wait(lambda: box.run("rm /tmp/awake")[0] == 0, 120, "user space is awake")
+    assert box.clock() == clock
+    assert alive(box)
+    assert box.controls["cipu0"].status()["bus_master"] is True
+
+
+def test_fault_11_pci_errors_are_recovered_from(box: Box) -> None:
+    clock = box.clock()
+    # 3 is NEED_RESET, 5 RECOVERED, 2 CAN_RECOVER.
+    assert poke(box, "frozen") == 3
+    assert box.read()["errors"] == {"EAGAIN": 1}
+    assert poke(box, "slot_reset") == 5
+    poke(box, "resume")
+    assert box.clock() == clock
+    assert alive(box)
+    assert poke(box, "nonfatal") == 2
+    assert poke(box, "mmio_enabled") == 5
+    poke(box, "resume")
+    assert alive(box)
+
+
+def test_fault_11_a_dead_channel_is_final(box: Box) -> None:
+    # 4 is DISCONNECT.
+    assert poke(box, "permanent") == 4
+    assert box.read()["errors"] == {"ENODEV": 1}
+
+
+def test_hot_unplug_with_eight_readers_in_flight(box: Box) -> None:
+    start_load(box)
+    box.wait(lambda: box.controls["cipu0"].counts()["reads"]["tstamp_ns"] > 100, 60, "under load")
+    clock = box.clock()
+    box.machine.unplug("cipu0")
+    assert box.run(f"test -e {clock}")[0]
+    box.machine.plug("cipu0")
+    box.wait(lambda: box.bound(), 60, "bound again")
+    box.wait(lambda: alive(box), 30, "the clock is back")
+    answer = stop_load(box)
+    assert answer["ok"]
+    assert set(answer["errors"]) <= {"ENODEV", "ENOENT", "EIO", "EBUSY", "EAGAIN", "ENXIO"}
+
+
+def test_surprise_removal_with_eight_readers_in_flight(box: Box) -> None:
+    control = box.controls["cipu0"]
+    start_load(box)
+    box.wait(lambda: control.counts()["reads"]["tstamp_ns"] > 100, 60, "under load")
+    before = box.mark()
+    control.fault("vanish")
+    box.wait_log(r"function is gone", 60, before)
+    assert box.read()["errors"] == {"ENODEV": 1}
+    counters = box.attributes()
+    assert not any(counters[f"dev_{name}"] for name in ("clk_abn", "maint", "busy", "err"))
+    control.fault("return")
+    box.machine.unplug("cipu0")
+    box.machine.plug("cipu0")
+    box.wait(lambda: box.bound(), 60, "bound again")
+    box.wait(lambda: alive(box), 30, "the clock is back")
+    answer = stop_load(box)
+    assert answer["ok"]
+
+
+def test_removal_silences_the_function(box: Box) -> None:
+    control = box.controls["cipu0"]
+    box.unbind()
+    status = control.status()
+    assert status["dev_stat"] == "RESET"
+    assert status["msix"]["enabled"] is False
+    before = control.counts()["interrupts"]["1"]
+    control.fault("busy")
+    assert control.counts()["interrupts"]["1"] == before
+    assert "ptp_cipu" not in box.sh("grep 10.0 /proc/interrupts; true")
+
+
+def test_loading_and_unloading_again_and_again_under_load(box: Box) -> None:
+    start_load(box, threads=4)
+    for _ in range(5):
+        # Readers that hold the clock open hold the module too, as they should.
+        box.wait(lambda: box.run("rmmod ptp_cipu")[0] == 0, 60, "unloaded")
+        box.load()
+    stop_load(box)
+    assert alive(box)
+
+
+def test_probe_survives_running_out_of_memory_at_any_point(box: Box) -> None:
+    """Every allocation of the probe fails once: it must then fail cleanly, or do without."""
+    if box.run("test -e /sys/kernel/debug/failslab/times")[0]:
+        pytest.skip("this kernel injects no faults")
+    box.unbind()
+    knobs = "/sys/kernel/debug/failslab"
+    box.sh(
+        f"cd {knobs} && echo 1 > task-filter && echo 100 > probability && echo 0 > verbose"
+        " && echo 0 > ignore-gfp-wait"
+    )
+    script = (
+        f"cd {knobs}; for nth in $(seq 1 40); do"
+        " sh -c 'echo $0 > /proc/self/fail-nth; exec 3> /sys/bus/pci/drivers/ptp_cipu/bind;"
+        f" echo {box.address()} >&3' $nth 2>/dev/null;"
+        f" [ -e {box.device()}/driver ] && echo {box.address()} > /sys/bus/pci/drivers/ptp_cipu/unbind;"
+        " done; echo 0 > probability; echo 0 > task-filter"
+    )
+    box.sh(script, 600)
+    assert box.bind() == 0
+    assert alive(box)
+
+
+def test_nothing_is_leaked(box: Box) -> None:
+    """After everything the tests before this one did."""
+    box.unload()
+    assert box.leaks() == ""
+    box.load()
+
+
+def test_fault_11_the_next_kernel_finds_the_function_silent(box: Box) -> None:
+    """Shutdown, as kexec does it. The machine ends with it, so this is the last test."""
+    control = box.controls["cipu0"]
+    before = box.mark()
+    box.sh("sync; (sleep 1; poweroff -f) > /dev/null 2>&1 &")
+    box.machine.wait_end(120)
+    counts = control.counts()
+    assert counts["resets"].get("driver", 0) >= 1
+    assert not re.search(r"BUG|WARNING", box.log(before))
