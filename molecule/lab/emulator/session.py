@@ -80,7 +80,7 @@ class Session:
 
     def on_readable(self) -> None:
         try:
-            size, ancillary, flags, _ = self._sock.recvmsg_into(
+            size, ancillary, _, _ = self._sock.recvmsg_into(
                 self._views, p.ANCILLARY, socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
@@ -91,9 +91,9 @@ class Session:
         if size == QUICK_SIZE and not ancillary and self._quick():
             return
         fds = p.descriptors(ancillary) if ancillary else []
-        if flags & socket.MSG_CTRUNC or not size:
+        if not size:
             p.close_fds(fds)
-            self.close("too many file descriptors" if size else "the client hung up")
+            self.close("the client hung up")
             return
         try:
             self._framer.feed(self._view[:size], fds)

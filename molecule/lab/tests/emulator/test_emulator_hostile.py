@@ -343,6 +343,15 @@ def test_requests_byte_by_byte_and_in_a_row(guest: Client) -> None:
     assert [guest.receive().ident for _ in range(3)] == [1, 2, 3]
 
 
+def test_data_that_looks_like_a_request_is_data(guest: Client, control: ControlClient) -> None:
+    looks = HEADER.pack(1, REGION_READ, 32, 0, 0) + struct.pack("<QII", 0x28, 0, 8)
+    guest.send_raw(HEADER.pack(7, REGION_WRITE, 64, 0, 0) + struct.pack("<QII", 0x800, 2, 32))
+    control.do("status")
+    guest.send_raw(looks)
+    assert guest.receive().command == REGION_WRITE
+    assert guest.read_bytes(2, 0x800, 32) == looks
+
+
 def test_hostility_does_not_touch_another_function(start: Start) -> None:
     bad, good = start(), start("--name", "ref0")
     with good.connect() as reference, bad.connect() as client:
