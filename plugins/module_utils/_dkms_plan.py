@@ -22,7 +22,6 @@ class Wanted:
         tarballs=None,
         force=False,
         remove_others=False,
-        has_source=True,
     ):
         self.name = name
         self.version = version
@@ -32,7 +31,6 @@ class Wanted:
         self.tarballs = tarballs or {}  # kernel -> archive that holds its build
         self.force = force
         self.remove_others = remove_others
-        self.has_source = has_source
 
 
 def _dkms(verb, wanted, version=None, kernel=None, *more):
@@ -49,9 +47,7 @@ def plan(records, wanted):
         present = set(versions(records))
         return [_removal(wanted, version) for version in gone if version in present]
     steps = []
-    whole = state_of(records, wanted.version, None)
-    # An archive without source brings its own entry, but not beside a source tree.
-    if RANK[whole] < RANK["added"] and (wanted.has_source or not wanted.tarballs):
+    if RANK[state_of(records, wanted.version, None)] < RANK["added"]:
         steps.append(("add", None, _dkms("add", wanted)))
     for kernel in wanted.kernels if wanted.state != "added" else ():
         steps += _kernel_steps(records, wanted, kernel)

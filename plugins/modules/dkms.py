@@ -62,6 +62,8 @@ options:
     description:
       - Archives on the managed host, made by C(dkms mktarball), whose builds are used instead of
         building. No compiler and no headers are needed then.
+      - The source tree is needed all the same. DKMS 3.2 does not know a module without one, and the
+        next kernel's module is built from it.
       - Each kernel of O(kernels) must be in one of them. One that is not is named, and nothing is
         done.
     type: list
@@ -380,9 +382,6 @@ class Dkms:
             tarballs=self.tarballs(),
             force=self.params["force"],
             remove_others=self.params["other_versions"] == "remove",
-            has_source=self.host.tree.is_file(
-                "/usr/src/{0}-{1}/dkms.conf".format(self.name, self.version)
-            ),
         )
 
     def preflight(self, records, steps):
@@ -451,7 +450,7 @@ class Dkms:
             self.forget(argv[-1])
             return
         rc, out, err = self.module.run_command([self.host.dkms] + argv[1:])
-        # 3 and 5: someone was faster. For a good archive without source, ldtarball of 3.0 says 1.
+        # 3 and 5: someone was faster. For a good archive without source, ldtarball says 1.
         if rc in {0, 3, 5} or verb == "ldtarball":
             return
         more = {"rc": rc, "stdout": out[-4000:], "stderr": err[-4000:]}

@@ -103,11 +103,6 @@ BUILD, INSTALL = "build -k " + NEW, "install -k " + NEW
         (OTHER, {}, ["add", BUILD, INSTALL + " --force"]),
         (INSTALLED, {"stale": [NEW]}, [BUILD + " --force", INSTALL + " --force"]),
         (INSTALLED, {"force": True}, [BUILD + " --force", INSTALL + " --force"]),
-        (
-            NEVER_SEEN,
-            {"tarballs": {NEW: "/t"}, "has_source": False},
-            ["ldtarball /t --force", INSTALL],
-        ),
         (NEVER_SEEN, {"tarballs": {NEW: "/t"}}, ["add", "ldtarball /t --force", INSTALL]),
         (INSTALLED, {"tarballs": {NEW: "/t"}}, []),
         (
