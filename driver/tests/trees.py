@@ -22,6 +22,8 @@ _DPKG = (
     'path-exclude="/usr/share/locale/*"',
     "force-unsafe-io",
 )
+# Type information for BPF needs tools and a vmlinux, and checks nothing.
+MAKE = "make CONFIG_DEBUG_INFO_BTF_MODULES="
 _CHECKPATCH = "scripts/checkpatch.pl"
 
 
@@ -139,13 +141,15 @@ def _headers(series: str, otherwise: str) -> str:
         'parts=$(chroot "$1" apt-cache depends "$package" '
         "| sed -nE 's/.*Depends: (linux-(headers|kbuild|base)-[0-9].*)/\\1/p' | tr '\\n' ' '); "
         'chroot "$1" sh -c "cd /tmp && apt-get -qq download $package $parts '
-        '&& for deb in *.deb; do dpkg-deb --fsys-tarfile \\$deb '
+        "&& for deb in *.deb; do dpkg-deb --fsys-tarfile \\$deb "
         '| tar -x -C / --keep-directory-symlink && rm \\$deb; done"'
     )
 
 
-def run(tree: Tree, build: Path, command: str, seconds: float) -> "subprocess.CompletedProcess[str]":
-    """Run a command in the tree with `build` at /build, and neither root nor anything left mounted."""
+def run(
+    tree: Tree, build: Path, command: str, seconds: float
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command in the tree with `build` at /build; nothing is left mounted."""
     root = tree.root
     (root / "build").mkdir(exist_ok=True)
     script = (
@@ -154,8 +158,9 @@ def run(tree: Tree, build: Path, command: str, seconds: float) -> "subprocess.Co
         f"touch {root}/etc/resolv.conf && mount --bind /etc/resolv.conf {root}/etc/resolv.conf && "
         f"exec chroot {root} sh -c 'cd /build && {command}'"
     )
+    user = [] if host.is_root() else ["--map-root-user"]
     return subprocess.run(
-        ["unshare", "--mount", *([] if host.is_root() else ["--map-root-user"]), "sh", "-c", script],
+        ["unshare", "--mount", *user, "sh", "-c", script],
         capture_output=True, text=True, check=False, timeout=seconds, stdin=subprocess.DEVNULL,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "TMPDIR": "/tmp"},
     )  # fmt: skip
@@ -163,7 +168,9 @@ def run(tree: Tree, build: Path, command: str, seconds: float) -> "subprocess.Co
 
 def newest_checkpatch() -> Path:
     """checkpatch.pl and what it reads, out of the newest linux-source package on this machine."""
-    sources = sorted(Path("/usr/src").glob("linux-source-*.tar.xz"), key=lambda p: version_key(p.name))
+    sources = sorted(
+        Path("/usr/src").glob("linux-source-*.tar.xz"), key=lambda p: version_key(p.name)
+    )
     if not sources:
         host.require("linux-source-6.1")
     source = sources[-1]

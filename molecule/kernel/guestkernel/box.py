@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine that boots a kernel with an initramfs, its emulated functions, and a line to its shell."""
+"""A machine with a kernel, an initramfs, emulated functions, and a line to its shell."""
 
 import contextlib
 import json
@@ -25,7 +25,8 @@ _BOOT_SECONDS = 900
 SPLAT = re.compile(
     r"(BUG: .*|WARNING: .*|INFO: task .* blocked.*|UBSAN: .*|Oops: .*|Kernel panic.*"
     r"|.*detected stalls.*|.*self-detected stall.*|general protection fault.*|Unable to handle.*"
-    r"|kmemleak: .*suspected memory leaks.*|.*unreferenced object.*|ODEBUG: .*|list_(add|del) corruption.*"
+    r"|kmemleak: .*suspected memory leaks.*|.*unreferenced object.*|ODEBUG: .*"
+    r"|list_(add|del) corruption.*"
     r"|.*INFO: .*(lock|RCU).*|Call Trace:)"
 )
 
@@ -109,6 +110,8 @@ class Box:
     machine: _AgentMachine
     agent: Agent
     controls: dict[str, Control]
+    # Which build of the driver to load.
+    module: str = "ptp_cipu"
     _judged: int = field(default=0)
 
     # The guest's shell
@@ -162,6 +165,7 @@ class Box:
     def read(
         self,
         name: str = "cipu0",
+        *,
         method: str = "extended",
         clockid: int = 0,
         samples: int = 1,
@@ -173,7 +177,9 @@ class Box:
 
     def bind(self, name: str = "cipu0", seconds: float = 120) -> int:
         """Bind the driver; the status of that."""
-        return self.run(f"echo {self.address(name)} > /sys/bus/pci/drivers/ptp_cipu/bind", seconds)[0]
+        return self.run(f"echo {self.address(name)} > /sys/bus/pci/drivers/ptp_cipu/bind", seconds)[
+            0
+        ]
 
     def unbind(self, name: str = "cipu0") -> None:
         self.sh(f"echo {self.address(name)} > /sys/bus/pci/drivers/ptp_cipu/unbind")
@@ -187,7 +193,7 @@ class Box:
         return self.run(f"test -e {self.device(name)}/driver")[0] == 0
 
     def load(self, parameters: str = "") -> None:
-        self.sh(f"insmod /root/ptp_cipu.ko {parameters}")
+        self.sh(f"insmod /root/{self.module}.ko {parameters}")
 
     def unload(self) -> None:
         self.sh("rmmod ptp_cipu")
@@ -211,7 +217,7 @@ class Box:
         return found
 
     def leaks(self) -> str:
-        """What kmemleak finds. It needs two scans: what was young in the first is judged in the second."""
+        """What kmemleak finds. What was young in its first scan is judged in the second."""
         if self.run("test -e /sys/kernel/debug/kmemleak")[0]:
             return ""
         scan = "echo scan > /sys/kernel/debug/kmemleak"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machine that the driver's tests share: which functions it has, and how it is made healthy again."""
+"""The machine that the driver's tests share: its functions, and how they are made healthy again."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,9 @@ from pathlib import Path
 from . import initramfs, modules
 from .box import Box, Part, running
 from .kernel import Kernel
+from .modules import Edit
 
-# On a loaded host an emulated read takes milliseconds: where latency is not tested it must not matter.
+# On a loaded host an emulated read takes milliseconds, which must matter only where it is tested.
 MAX_LAT_NS = 1_000_000_000
 _EASY = ("--set", f"max_lat_ns={MAX_LAT_NS}")
 PRIMARY, REFERENCE = "cipu0", "ref0"
@@ -29,7 +30,6 @@ REGISTERS = {
     "mt_tout_us": 5_000_000,
     "thresh_us": 500,
 }
-Edit = dict[str, list[tuple[str, str]]]
 
 
 @contextlib.contextmanager
@@ -37,12 +37,15 @@ def booted(
     kernel: Kernel,
     folder: Path,
     parts: Sequence[Part] = PARTS,
-    edit: Edit | None = None,
+    variants: dict[str, Edit] | None = None,
     memory: int = 768,
 ) -> Iterator[Box]:
-    """A machine with the driver, built for its kernel, in /root."""
+    """A machine with the driver in /root, and variants of it under other names."""
     folder.mkdir(parents=True)
-    ours = modules.build(kernel, folder / "modules", edit)
+    ours = [modules.driver(kernel, folder / "driver"), modules.aid(kernel, folder / "aid")]
+    for name, edit in (variants or {}).items():
+        built = modules.driver(kernel, folder / name, edit)
+        ours.append(built.rename(built.with_name(f"{name}.ko")))
     programs = initramfs.compile_guest(folder)
     initrd = initramfs.make(folder / "initrd", programs, kernel.modules, ours)
     with running(kernel, initrd, parts, folder / "vm", memory=memory) as box:

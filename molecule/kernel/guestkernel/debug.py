@@ -18,7 +18,14 @@ SOURCE = Path("/usr/src/linux-source-6.1.tar.xz")
 FRAGMENT = Path(__file__).resolve().parent.parent / "debug.config"
 _SECONDS = 3600
 _NEEDS_MIB = 4000
-_TOOLS = {"make": "make", "gcc": "gcc", "flex": "flex", "bison": "bison", "bc": "bc", "xz": "xz-utils"}
+_TOOLS = {
+    "make": "make",
+    "gcc": "gcc",
+    "flex": "flex",
+    "bison": "bison",
+    "bc": "bc",
+    "xz": "xz-utils",
+}
 _PACKAGES = ("linux-source-6.1", "libelf-dev")
 
 
@@ -26,7 +33,11 @@ def folder() -> Path:
     """Where the debug kernel of this configuration and source is kept."""
     stamp = SOURCE.stat() if SOURCE.exists() else None
     parts = [FRAGMENT.read_text(encoding="ascii"), str(stamp.st_size if stamp else 0)]
-    return paths.cache() / "kernels" / f"debug-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}"
+    return (
+        paths.cache()
+        / "kernels"
+        / f"debug-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}"
+    )
 
 
 def cached() -> bool:
@@ -81,7 +92,7 @@ def _build(where: Path) -> None:
 
 
 def _check(config: str) -> None:
-    """An option whose dependencies are not met vanishes silently: then the tests would prove nothing."""
+    """An option whose dependencies are not met vanishes silently, and the tests prove nothing."""
     got = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", config, re.MULTILINE))
     wanted = re.findall(r"^(CONFIG_\w+)=(.*)$", FRAGMENT.read_text(encoding="ascii"), re.MULTILINE)
     lost = [f"{name}={value}" for name, value in wanted if got.get(name, "n") != value]
@@ -91,7 +102,16 @@ def _check(config: str) -> None:
 
 def _shrink(tree: Path) -> None:
     """Keep what building a module needs, and drop the objects and sources of the kernel itself."""
-    for name in ("Documentation", "drivers", "fs", "net", "sound", "vmlinux.o", "crypto", "samples"):
+    for name in (
+        "Documentation",
+        "drivers",
+        "fs",
+        "net",
+        "sound",
+        "vmlinux.o",
+        "crypto",
+        "samples",
+    ):
         run_logged(["rm", "-rf", str(tree / name)], tree / "shrink.log", _SECONDS, say)
     arch = [path for path in (tree / "arch").iterdir() if path.is_dir() and path.name != "x86"]
     run_logged(["rm", "-rf", *map(str, arch)], tree / "shrink.log", _SECONDS, say)

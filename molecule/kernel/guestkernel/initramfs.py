@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An initramfs: busybox, our guest programs, modules. Written by hand, so that nobody need be root."""
+"""An initramfs: busybox, our guest programs, modules. Written without being root."""
 
 import stat
 import subprocess
@@ -22,7 +22,9 @@ class Cpio:
         self._inode = 0
         self._folders: set[str] = set()
 
-    def _entry(self, name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)) -> None:
+    def _entry(
+        self, name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)
+    ) -> None:
         self._inode += 1
         encoded = name.encode() + b"\0"
         fields = [self._inode, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(encoded), 0]
@@ -65,8 +67,10 @@ def compile_guest(folder: Path) -> list[Path]:
     return programs
 
 
-def make(target: Path, programs: Iterable[Path], modules: Iterable[Path], ours: Iterable[Path]) -> Path:
-    """Write the initramfs. `modules` are loaded at boot in this order, `ours` lie in /root for the tests."""
+def make(
+    target: Path, programs: Iterable[Path], modules: Iterable[Path], ours: Iterable[Path]
+) -> Path:
+    """Write it. `modules` are loaded at boot in this order, `ours` lie in /root for the tests."""
     if not _BUSYBOX.exists():
         raise MissingError(
             "The initramfs needs a static busybox.", f"Install: {host.apt_line(['busybox-static'])}"

@@ -12,6 +12,8 @@ from fleet.progress import silent
 from .initramfs import GUEST
 from .kernel import Kernel
 
+# File of the driver -> what to replace in it by what.
+Edit = dict[str, list[tuple[str, str]]]
 DRIVER = paths.ROOT / "driver"
 _SECONDS = 600
 
@@ -31,21 +33,24 @@ def copy(sources: list[Path], folder: Path) -> Path:
     return folder
 
 
-def build(kernel: Kernel, folder: Path, edit: dict[str, list[tuple[str, str]]] | None = None) -> list[Path]:
-    """ptp_cipu.ko and cipu_poke.ko. `edit` changes the driver's text first: a fault put in on purpose."""
-    driver = copy(driver_sources(), folder / "driver")
+def driver(kernel: Kernel, folder: Path, edit: Edit | None = None) -> Path:
+    """Build ptp_cipu.ko. `edit` changes its text first: a fault put in on purpose."""
+    copy(driver_sources(), folder)
     for name, changes in (edit or {}).items():
-        text = (driver / name).read_text(encoding="utf-8")
+        text = (folder / name).read_text(encoding="utf-8")
         for old, new in changes:
             if text.count(old) != 1:
                 raise ValueError(f"{name} does not hold exactly once: {old}")
             text = text.replace(old, new)
-        (driver / name).write_text(text, encoding="utf-8")
-    built = []
-    for source in (driver, copy(aid_sources(), folder / "poke")):
-        kernel.make(source)
-        built += sorted(source.glob("*.ko"))
-    return built
+        (folder / name).write_text(text, encoding="utf-8")
+    kernel.make(folder)
+    return folder / "ptp_cipu.ko"
+
+
+def aid(kernel: Kernel, folder: Path) -> Path:
+    """Build cipu_poke.ko."""
+    kernel.make(copy(aid_sources(), folder))
+    return folder / "cipu_poke.ko"
 
 
 def make_here(tree: Path, source: Path) -> None:

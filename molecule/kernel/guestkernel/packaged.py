@@ -17,7 +17,7 @@ from .kernel import Kernel
 
 sys.path.append(str(paths.ROOT / "driver/tests"))
 
-import trees  # noqa: E402  (the driver's, found by the line above)
+import trees
 
 _SECONDS = 900
 # In whichever package they lie, and in this order.
@@ -36,7 +36,9 @@ def ensure(series: str, say_line: Say = say) -> Kernel:
         raise LabError(f"The archive has no kernel {series} for us.")
     tree, release = max(found, key=lambda pair: trees.version_key(pair[1]))
     target = paths.cache() / "kernels" / f"packaged-{release}"
-    where = build_once(target, f"Kernel {release}", lambda folder: _fetch(tree, release, folder), say_line)
+    where = build_once(
+        target, f"Kernel {release}", lambda folder: _fetch(tree, release, folder), say_line
+    )
     return Kernel(
         name=series,
         release=release,
@@ -49,14 +51,16 @@ def ensure(series: str, say_line: Say = say) -> Kernel:
 def make_there(tree: trees.Tree, release: str, source: Path) -> None:
     """Build a module with the tree's compiler and kbuild."""
     log = source / "make.log"
-    done = trees.run(tree, source, f"make -C /lib/modules/{release}/build M=/build modules", _SECONDS)
+    done = trees.run(
+        tree, source, f"{trees.MAKE} -C /lib/modules/{release}/build M=/build modules", _SECONDS
+    )
     log.write_text(done.stdout + done.stderr, encoding="utf-8")
     if done.returncode:
         raise LabError(f"No module for {release}.", tail(log))
 
 
 def _fetch(tree: trees.Tree, release: str, folder: Path) -> None:
-    """The kernel and its PTP core. Newer kernels come in parts: what the image needs tells which."""
+    """The kernel and its PTP core. Newer kernels come in several packages."""
     with tempfile.TemporaryDirectory(prefix="kernel-") as name:
         work = Path(name)
         names = f"linux-(image|binary|modules)-{re.escape(release)}"

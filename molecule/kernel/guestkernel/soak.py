@@ -3,8 +3,8 @@
 
     python -m guestkernel.soak --minutes 20 [--kernel debug]
 
-Fails on anything a checker of the kernel says, on a leak, on a reader that does not come home, and on
-a counter of the driver that is not what the emulator counted.
+Fails on anything a checker of the kernel says, on a leak, on a reader that does not come home, and
+on a counter of the driver that is not what the emulator counted.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fleet.errors import LabError
 from fleet.progress import say
@@ -99,7 +100,8 @@ class Soak:
                     return
                 if time.monotonic() - told > 30:
                     told = time.monotonic()
-                    say(f"soak: {sum(self.injected.values())} faults so far, {int(end - told)} s to go")
+                    faults = sum(self.injected.values())
+                    say(f"soak: {faults} faults so far, {int(end - told)} s to go")
             self._stop_load()
         self.control.clear()
 
@@ -137,7 +139,9 @@ class Soak:
         reads = ours["ptp_gettm"] + ours["ptp_gettm_retry"]
         reads -= ours["ptp_gettm_blocked"] + ours["ptp_gettm_offline"]
         # A jump is read, and then refused as "offline": the one way to be both.
-        self._compare("timestamp reads", reads, theirs["reads"]["tstamp_ns"], slack=self.injected["step"])
+        self._compare(
+            "timestamp reads", reads, theirs["reads"]["tstamp_ns"], slack=self.injected["step"]
+        )
         bad = ours["ptp_gettm_inval_err"] + ours["ptp_gettm_tout_err"] + ours["ptp_gettm_retry"]
         self._compare("bad reads", bad, sum(theirs["timestamps"][kind] for kind in _BAD))
         for condition, attribute in _CONDITIONS.items():
@@ -168,7 +172,9 @@ class Soak:
         self.control.fault(name, on=False)
 
     def _replies(self, name: str) -> None:
-        parameters: dict[str, object] = {"count": 1 if name == "lost_replies" else self.random.randint(1, 3)}
+        parameters: dict[str, Any] = {
+            "count": 1 if name == "lost_replies" else self.random.randint(1, 3)
+        }
         if name == "slow_reads":
             parameters |= {"count": 1, "delay_us": 2 * _MAX_LAT_NS // 1000}
         if name != "invalid_timestamps":
@@ -197,7 +203,7 @@ class Soak:
         for what in ("frozen", "slot_reset", "resume"):
             self.box.sh(f"echo {what} {self.box.address()} > {poke}")
 
-    def _power_loss(self, parameters: dict[str, object]) -> None:
+    def _power_loss(self, parameters: dict[str, Any]) -> None:
         self.control.fault("reset", **parameters)
         self._wait_well("negotiated again")
 
@@ -207,7 +213,9 @@ class Soak:
     def _suspend(self) -> None:
         test = "/sys/power/pm_test"
         self.box.run("echo 1 > /sys/module/suspend/parameters/pm_test_delay")
-        self.box.sh(f"echo devices > {test} && echo mem > /sys/power/state; echo none > {test}", 300)
+        self.box.sh(
+            f"echo devices > {test} && echo mem > /sys/power/state; echo none > {test}", 300
+        )
 
     def _all_ones(self) -> None:
         self.control.fault("all_ones", config=self.random.random() < 0.5)
@@ -218,7 +226,7 @@ class Soak:
     def _unplug(self) -> None:
         self.box.machine.unplug(boxes.PRIMARY, 120)
         self.box.machine.plug(boxes.PRIMARY)
-        self.box.wait(lambda: self.box.bound(), 120, "bound again")
+        self.box.wait(self.box.bound, 120, "bound again")
 
     def _vanish(self) -> None:
         self.control.fault("vanish")
@@ -229,13 +237,15 @@ class Soak:
     def _unload(self) -> None:
         self.box.wait(lambda: self.box.run("rmmod ptp_cipu")[0] == 0, 120, "unloaded")
         self.box.load()
-        self.box.wait(lambda: self.box.bound(), 120, "bound again")
+        self.box.wait(self.box.bound, 120, "bound again")
 
     def report(self) -> str:
         lines = [f"{name:<32}{count:>6}" for name, count in sorted(self.injected.items())]
         compared = f"{sum(self.compared.values())} comparisons of {len(self.compared)} counters"
         readers = ", ".join(f"{name} {count}" for name, count in self.answers.most_common())
-        return "\n".join(["fault                            times", *lines, compared, f"readers: {readers}"])
+        return "\n".join(
+            ["fault                            times", *lines, compared, f"readers: {readers}"]
+        )
 
 
 def main() -> int:
@@ -244,7 +254,9 @@ def main() -> int:
     parser.add_argument("--kernel", default="debug", help="debug, or a series such as 6.1 or 7")
     parser.add_argument("--seed", type=int, default=time.time_ns() & 0xFFFF)
     parser.add_argument(
-        "--if-cached", action="store_true", help="do nothing where the debug kernel is not built yet"
+        "--if-cached",
+        action="store_true",
+        help="do nothing where the debug kernel is not built yet",
     )
     options = parser.parse_args()
     if options.if_cached and not debug.cached():

@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="debug",
         help="debug, or the series of a packaged kernel such as 6.1 (default: %(default)s)",
     )
+    parser.addoption("--mutants", action="store_true", help="also put the faults into the driver")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -41,7 +41,9 @@ def test_the_bring_up_goes_by_the_book(box: Box) -> None:
 def test_the_versions_are_told(box: Box) -> None:
     attributes = box.attributes()
     assert attributes["reg_drv_ver"] == 0x00010300
-    major, minor, patch = (int(word) for word in box.sh("uname -v -r").split()[0].split("-")[0].split(".")[:3])
+    major, minor, patch = (
+        int(word) for word in box.sh("uname -v -r").split()[0].split("-")[0].split(".")[:3]
+    )
     version = attributes["reg_env_ver"]
     assert version >> 27 == 0x1F
     assert (version >> 16) & 0xFF == major

@@ -2,6 +2,7 @@
 """The faults of the posted driver, one test each. Those of newer kernels are in test_newest.py."""
 
 import re
+from typing import Any
 
 import pytest
 from guestkernel.box import Box
@@ -45,14 +46,16 @@ def test_fault_04_a_slow_read_stays_slow_when_the_system_clock_is_set_back(box: 
     assert box.rebind() == 0
     control.fault("slow_reads", delay_us=45_000)
     steps = "for i in 1 2 3 4 5 6 7 8 9; do phc step -1000000; done"
-    answer = box.sh(f"phc read {box.clock()} gettime 0 1 5 > /tmp/out & {steps}; wait; cat /tmp/out")
+    answer = box.sh(
+        f"phc read {box.clock()} gettime 0 1 5 > /tmp/out & {steps}; wait; cat /tmp/out"
+    )
     assert '"ok":0' in answer
 
 
 @pytest.mark.parametrize("fault", ["invalid_timestamps", "slow_reads", "error_replies"])
 def test_fault_05_one_bad_read_does_not_fail_an_ioctl_of_25(box: Box, fault: str) -> None:
     control = box.controls["cipu0"]
-    parameters = {"skip": 10, "count": 1}
+    parameters: dict[str, Any] = {"skip": 10, "count": 1}
     if fault == "slow_reads":
         control.set("max_lat_ns", 30_000_000)
         assert box.rebind() == 0

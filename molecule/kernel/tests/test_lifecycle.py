@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sleep, reset, errors, unplugging, unloading: most of fault 11, and that nothing is lost on the way."""
+"""Sleep, reset, errors, unplugging, unloading: fault 11, and that nothing is lost on the way."""
 
 import json
 import re
+from typing import Any
 
 import pytest
 from guestkernel.box import Box
@@ -11,10 +12,12 @@ STOP = "touch /tmp/stop"
 
 
 def start_load(box: Box, threads: int = 8, keep_open: int = 0) -> None:
-    box.sh(f"rm -f /tmp/stop; phc load {box.clock()} 600 {threads} 0 {keep_open} > /tmp/load 2>&1 &")
+    box.sh(
+        f"rm -f /tmp/stop; phc load {box.clock()} 600 {threads} 0 {keep_open} > /tmp/load 2>&1 &"
+    )
 
 
-def stop_load(box: Box) -> dict[str, object]:
+def stop_load(box: Box) -> dict[str, Any]:
     """End the readers; they must all come home."""
     box.sh(STOP)
     box.wait(lambda: box.run("pidof phc")[0] != 0, 60, "all readers have returned")
@@ -88,10 +91,14 @@ def test_fault_11_suspend_and_resume(box: Box, how: str) -> None:
 def test_fault_11_sleep_to_memory_and_back(box: Box) -> None:
     clock = box.clock()
     box.sh("(sleep 1; echo mem > /sys/power/state; echo awake > /tmp/awake) > /dev/null 2>&1 &")
-    status = lambda: box.machine.qmp("query-status")  # noqa: E731
-    box.wait(lambda: status()["status"] == "suspended", 120, "asleep")
+
+    def status() -> Any:
+        answer: Any = box.machine.qmp("query-status")
+        return answer["status"]
+
+    box.wait(lambda: status() == "suspended", 120, "asleep")
     box.machine.qmp("system_wakeup")
-    box.wait(lambda: status()["status"] == "running", 60, "awake")
+    box.wait(lambda: status() == "running", 60, "awake")
     box.wait(lambda: box.run("rm /tmp/awake")[0] == 0, 120, "user space is awake")
     assert box.clock() == clock
     assert alive(box)
@@ -126,7 +133,7 @@ def test_hot_unplug_with_eight_readers_in_flight(box: Box) -> None:
     box.machine.unplug("cipu0")
     assert box.run(f"test -e {clock}")[0]
     box.machine.plug("cipu0")
-    box.wait(lambda: box.bound(), 60, "bound again")
+    box.wait(box.bound, 60, "bound again")
     box.wait(lambda: alive(box), 30, "the clock is back")
     answer = stop_load(box)
     assert answer["ok"]
@@ -146,7 +153,7 @@ def test_surprise_removal_with_eight_readers_in_flight(box: Box) -> None:
     control.fault("return")
     box.machine.unplug("cipu0")
     box.machine.plug("cipu0")
-    box.wait(lambda: box.bound(), 60, "bound again")
+    box.wait(box.bound, 60, "bound again")
     box.wait(lambda: alive(box), 30, "the clock is back")
     answer = stop_load(box)
     assert answer["ok"]
@@ -179,6 +186,7 @@ def test_probe_survives_running_out_of_memory_at_any_point(box: Box) -> None:
     if box.run("test -e /sys/kernel/debug/failslab/times")[0]:
         pytest.skip("this kernel injects no faults")
     box.unbind()
+    driver = "/sys/bus/pci/drivers/ptp_cipu"
     knobs = "/sys/kernel/debug/failslab"
     box.sh(
         f"cd {knobs} && echo 1 > task-filter && echo 100 > probability && echo 0 > verbose"
@@ -186,9 +194,9 @@ def test_probe_survives_running_out_of_memory_at_any_point(box: Box) -> None:
     )
     script = (
         f"cd {knobs}; for nth in $(seq 1 40); do"
-        " sh -c 'echo $0 > /proc/self/fail-nth; exec 3> /sys/bus/pci/drivers/ptp_cipu/bind;"
+        f" sh -c 'echo $0 > /proc/self/fail-nth; exec 3> {driver}/bind;"
         f" echo {box.address()} >&3' $nth 2>/dev/null;"
-        f" [ -e {box.device()}/driver ] && echo {box.address()} > /sys/bus/pci/drivers/ptp_cipu/unbind;"
+        f" [ -e {box.device()}/driver ] && echo {box.address()} > {driver}/unbind;"
         " done; echo 0 > probability; echo 0 > task-filter"
     )
     box.sh(script, 600)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""On the newest packaged kernel: what its PTP core does differently, and what a read costs without debugging."""
+"""On the newest packaged kernel: its PTP core, and what a read costs without debugging."""
 
 import re
 
@@ -98,6 +98,6 @@ def test_the_newest_kernel_sees_resets_and_replugging(box: Box) -> None:
     assert box.read()["ok"] == 1
     box.machine.unplug("cipu0")
     box.machine.plug("cipu0")
-    box.wait(lambda: box.bound(), 60, "bound again")
+    box.wait(box.bound, 60, "bound again")
     assert box.read()["ok"] == 1
     assert not box.splats()
