@@ -246,12 +246,14 @@ class Lab:
 
 
 def _status(node: Node) -> dict[str, Any]:
+    running = node.machine.running
     shown: dict[str, Any] = {
         "name": node.name,
         "image": node.state.image,
-        "running": node.machine.running,
+        "running": running,
         "ssh_port": node.state.ssh_port,
-        "ssh_answers": node.login.greets(),
+        # Asked once, so with patience: the host may be busy.
+        "ssh_answers": running and node.login.greets(15),
         "folder": str(node.folder),
         "functions": [],
     }

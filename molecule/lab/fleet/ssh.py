@@ -93,10 +93,10 @@ class Login:
             raise LabError(f"{self.name}: {remote} cannot be read.", done.stderr.decode().strip())
         new.rename(local)
 
-    def greets(self) -> bool:
+    def greets(self, seconds: float = 3) -> bool:
         """Whether a sshd answers: QEMU takes the connection long before."""
         with contextlib.suppress(OSError), socket.socket() as line:
-            line.settimeout(3)
+            line.settimeout(seconds)
             line.connect((ports.ADDRESS, self.port))
             return line.recv(4) == b"SSH-"
         return False
