@@ -50,7 +50,7 @@ def start(function: Function, *, options: Sequence[str] = (), owned: bool = Fals
         return function.socket.exists() and function.control.exists()
 
     try:
-        until(listens, 30, f"The emulator of {function.name} listens", pace=0.05)
+        until(listens, 120, f"The emulator of {function.name} listens", pace=0.05)
         control.status()
     except BaseException as error:
         stop(function)

@@ -152,7 +152,7 @@ class Machine:
         command = self.command()
         process.spawn(command, self.pidfile, self.log, self.qemu.environment())
         try:
-            until(self._answers, 60, f"QEMU of {self.spec.name} starts", pace=0.05)
+            until(self._answers, 120, f"QEMU of {self.spec.name} starts", pace=0.05)
         except BaseException as error:
             self.stop()
             if isinstance(error, TimeoutExpiredError):

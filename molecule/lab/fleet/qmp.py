@@ -9,7 +9,7 @@ from qemu.qmp import QMPClient, QMPError
 
 from .errors import LabError, TimeoutExpiredError
 
-_SECONDS = 20.0
+_SECONDS = 60.0
 
 
 def command(path: Path, name: str, /, **arguments: object) -> object:

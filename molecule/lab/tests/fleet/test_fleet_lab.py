@@ -108,9 +108,9 @@ def test_interrupted_while_it_boots(
     monkeypatch.setenv("FAKE_QEMU_node1", "hangs")
     monkeypatch.setenv("FAKE_QEMU_node2", "hangs")
     with begin("up", "2", "--functions", "1") as command:
-        until(lambda: len(started(stand_ins)) == 4, 60, "everything was started")
+        until(lambda: len(started(stand_ins)) == 4, 200, "everything was started")
         command.send_signal(number)
-        _, error = command.communicate(timeout=60)
+        _, error = command.communicate(timeout=200)
     assert command.returncode == cli.EXIT_INTERRUPTED
     assert error.splitlines()[-1] == "lab: interrupted; nothing was left running"
     assert not left_running(stand_ins)
@@ -121,9 +121,9 @@ def test_killed_while_it_boots_and_cleared_up_by_down(
 ) -> None:
     monkeypatch.setenv("FAKE_QEMU_node1", "hangs")
     with begin("up", "1") as command:
-        until(lambda: len(started(stand_ins)) == 3, 60, "everything was started")
+        until(lambda: len(started(stand_ins)) == 3, 200, "everything was started")
         command.kill()
-        command.communicate(timeout=60)
+        command.communicate(timeout=200)
     running = started(stand_ins)
     assert all(process.alive() for process in running)
     (stand_ins / "state.json").write_text("rubbish", encoding="ascii")
