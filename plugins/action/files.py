@@ -2,6 +2,7 @@
 """Reads the controller's folder for cipu.clock.files, so that a whole tree is one round trip."""
 
 import fnmatch
+import hashlib
 import os
 
 from ansible.errors import AnsibleActionFail
@@ -29,6 +30,15 @@ def collect(folder, include):
     return files
 
 
+def digest(files):
+    """One checksum of all paths, modes and contents."""
+    total = hashlib.sha256()
+    for item in files:
+        for part in (item["path"], item.get("mode", ""), item.get("content", "")):
+            total.update(part.encode("utf-8") + b"\0")
+    return total.hexdigest()
+
+
 class ActionModule(ActionBase):
     """Replaces src by the files found there."""
 
@@ -47,4 +57,7 @@ class ActionModule(ActionBase):
             if not found:
                 raise AnsibleActionFail("no file of {0} matches {1}".format(folder, include))
             args["files"] = found + list(args.get("files") or [])
-        return self._execute_module("cipu.clock.files", module_args=args, task_vars=task_vars)
+        result = self._execute_module("cipu.clock.files", module_args=args, task_vars=task_vars)
+        if source:
+            result["src_sha256"] = digest(args.get("files") or [])
+        return result

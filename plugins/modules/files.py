@@ -96,6 +96,10 @@ actions:
   type: list
   elements: str
   sample: ['write /etc/modprobe.d/ptp_cipu.conf']
+src_sha256:
+  description: Checksum over all files, hexadecimal.
+  returned: with O(src)
+  type: str
 """
 
 import os
