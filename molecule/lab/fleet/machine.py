@@ -25,6 +25,9 @@ from .waiting import until
 # sun_path of a Unix socket, less its NUL.
 _LONGEST_SOCKET = 107
 _FIRST_SLOT = 0x10
+_FOR_TERMINALS = re.compile(
+    r"\x1b(\[[0-?]*[ -/]*[@-~]|[PX^_\]][^\x1b\x07]*(\x1b\\|\x07)|[ -/]*[0-~])"
+)
 
 
 @dataclass(frozen=True)
@@ -189,8 +192,8 @@ class Machine:
         self.stop()
 
     def console(self, lines: int = 20) -> str:
-        """The last lines of the serial console."""
-        return tail(self.console_log, lines)
+        """The last lines of the serial console, without what is for a terminal."""
+        return _FOR_TERMINALS.sub("", tail(self.console_log, lines))
 
     def console_text(self) -> str:
         """Everything the serial console has shown."""

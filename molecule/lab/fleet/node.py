@@ -2,6 +2,7 @@
 """One guest of a lab: its machine, its functions' emulators and the way in."""
 
 import contextlib
+import functools
 import subprocess
 import threading
 from collections.abc import Callable
@@ -111,7 +112,7 @@ class Node:
     def stop(self) -> None:
         """End machine and emulators; every one is tried, whatever the others did."""
         steps: list[Callable[[], None]] = [self.machine.stop]
-        steps += [lambda function=function: functions.stop(function) for function in self.functions]  # type: ignore[misc]
+        steps += [functools.partial(functions.stop, function) for function in self.functions]
         troubles = []
         for step in steps:
             try:
