@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command: its errors in one sentence, its end, and what it leaves behind."""
 
+import contextlib
 import os
 import select
 import signal
@@ -158,5 +159,7 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
             ended, _, _ = select.select([watch], [], [], PATIENCE_S)
             assert ended
     finally:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(watch, signal.SIGKILL)
         os.close(watch)
     assert not list(tmp_path.iterdir())
