@@ -21,6 +21,8 @@ from fleet.waiting import until
 from .kernel import Kernel
 
 _BOOT_SECONDS = 900
+# The log goes to the console through user space: see guest/kmsg.c.
+_APPEND = "console=ttyS0,115200 loglevel=1 panic=-1 clocksource=tsc tsc=reliable"
 # Whatever a checker of the kernel says. Driver messages are no splats.
 SPLAT = re.compile(
     r"(BUG: .*|WARNING: .*|INFO: task .* blocked.*|UBSAN: .*|Oops: .*|Kernel panic.*"
@@ -244,7 +246,7 @@ def running(
         folder=folder,
         kernel=kernel.image,
         initrd=initrd,
-        append=f"console=ttyS0,115200 panic=-1 clocksource=tsc tsc=reliable {append}".strip(),
+        append=f"{_APPEND} {append}".strip(),
         memory=memory,
         vcpus=vcpus,
         functions=places,

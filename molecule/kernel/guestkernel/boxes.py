@@ -37,7 +37,9 @@ def booted(
     kernel: Kernel,
     folder: Path,
     parts: Sequence[Part] = PARTS,
+    *,
     variants: dict[str, Edit] | None = None,
+    programs: Sequence[Path] = (),
     memory: int = 768,
 ) -> Iterator[Box]:
     """A machine with the driver in /root, and variants of it under other names."""
@@ -46,8 +48,8 @@ def booted(
     for name, edit in (variants or {}).items():
         built = modules.driver(kernel, folder / name, edit)
         ours.append(built.rename(built.with_name(f"{name}.ko")))
-    programs = initramfs.compile_guest(folder)
-    initrd = initramfs.make(folder / "initrd", programs, kernel.modules, ours)
+    guest = [*initramfs.compile_guest(folder), *programs]
+    initrd = initramfs.make(folder / "initrd", guest, kernel.modules, ours)
     with running(kernel, initrd, parts, folder / "vm", memory=memory) as box:
         yield box
 

@@ -55,7 +55,7 @@ class Cpio:
 def compile_guest(folder: Path) -> list[Path]:
     """The guest's programs, static."""
     programs = []
-    for name in ("agent", "phc"):
+    for name in ("agent", "kmsg", "phc"):
         program = folder / name
         done = subprocess.run(
             [*_CC, "-o", str(program), str(GUEST / f"{name}.c")],

@@ -24,8 +24,8 @@ _SECONDS = 900
 _MODULES = ("pps_core", "ptp")
 
 
-def ensure(series: str, say_line: Say = say) -> Kernel:
-    """The newest kernel of a series (such as "6.1" or "7") that the matrix has headers for."""
+def find(series: str, say_line: Say = say) -> tuple[trees.Tree, str]:
+    """The newest kernel of a series that the matrix has headers for, and the tree with them."""
     found = [
         (tree, release)
         for tree in trees.ensure(say_line)
@@ -34,7 +34,12 @@ def ensure(series: str, say_line: Say = say) -> Kernel:
     ]
     if not found:
         raise LabError(f"The archive has no kernel {series} for us.")
-    tree, release = max(found, key=lambda pair: trees.version_key(pair[1]))
+    return max(found, key=lambda pair: trees.version_key(pair[1]))
+
+
+def ensure(series: str, say_line: Say = say) -> Kernel:
+    """The newest kernel of a series, such as "6.1" or "7"."""
+    tree, release = find(series, say_line)
     target = paths.cache() / "kernels" / f"packaged-{release}"
     where = build_once(
         target, f"Kernel {release}", lambda folder: _fetch(tree, release, folder), say_line

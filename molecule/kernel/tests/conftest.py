@@ -12,7 +12,7 @@ KERNEL = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(KERNEL.parent / "lab"), str(KERNEL), str(KERNEL.parent.parent / "driver/tests")]
 
 from fleet.errors import LabError  # noqa: E402
-from guestkernel import boxes, debug, packaged  # noqa: E402
+from guestkernel import boxes, debug, packaged, testptp  # noqa: E402
 from guestkernel.box import Box  # noqa: E402
 from guestkernel.kernel import Kernel  # noqa: E402
 
@@ -69,7 +69,8 @@ def newest(work: Path) -> Iterator[Box]:
         kernel = packaged.ensure("7")
     except LabError as error:
         pytest.skip(str(error))
-    with boxes.booted(kernel, work / "newest", boxes.PARTS[:2]) as box:
+    programs = [testptp.ensure()]
+    with boxes.booted(kernel, work / "newest", boxes.PARTS[:2], programs=programs) as box:
         box.load()
         box.sh("insmod /root/cipu_poke.ko")
         yield box

@@ -101,3 +101,32 @@ def test_the_newest_kernel_sees_resets_and_replugging(box: Box) -> None:
     box.wait(box.bound, 60, "bound again")
     assert box.read()["ok"] == 1
     assert not box.splats()
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ("-c", r"0 maximum frequency adjustment"),
+        ("-g", r"clock time: \d+\.\d+ or "),
+        ("-k 5", r"system time: .*\n.*phc time: .*\n"),
+        ("-x 5 -y realtime", r"sample #"),
+        ("-x 5 -y monotonic", r"sample #"),
+        ("-x 5 -y monotonic-raw", r"sample #"),
+    ],
+)
+def test_testptp_finds_a_conforming_clock(box: Box, options: str, wanted: str) -> None:
+    output = box.sh(f"testptp -d {box.clock()} {options}")
+    print(output)
+    assert re.search(wanted, output, re.MULTILINE)
+    assert "not supported" not in output
+
+
+def test_testptp_is_told_that_there_is_no_hardware_cross_timestamp(box: Box) -> None:
+    output = box.run(f"testptp -d {box.clock()} -X")[1]
+    assert re.search(r"(?i)operation not supported|EOPNOTSUPP", output)
+
+
+@pytest.mark.parametrize("options", ["-s", "-t 1", "-f 0"])
+def test_testptp_cannot_move_the_clock(box: Box, options: str) -> None:
+    output = box.run(f"testptp -d {box.clock()} {options}")[1]
+    assert re.search(r"(?i)operation not supported", output)
