@@ -95,6 +95,8 @@ class Lab:
                         devices=list(devices),
                     )
                 )
+            for kept in self.folder.glob("failed-*.log"):
+                kept.unlink()
             # Before anything starts: whatever becomes of this process, `down` finds the rest.
             lab_state.save(self.folder, content)
             self.say(
@@ -105,6 +107,7 @@ class Lab:
                 self._boot(nodes)
             except BaseException:
                 self.say("Ending what was started")
+                self._keep_consoles()
                 self._end_leftovers()
                 raise
             return nodes
@@ -139,6 +142,14 @@ class Lab:
             return
         with self._locked():
             self._end_leftovers()
+
+    def _keep_consoles(self) -> None:
+        """For whoever has to find out why: what the consoles showed outlives the machines."""
+        for console in self.folder.glob("*/console.log"):
+            kept = self.folder / f"failed-{console.parent.name}.log"
+            with contextlib.suppress(OSError):
+                console.replace(kept)
+                self.say(f"The console of {console.parent.name} is kept in {kept}")
 
     def _end_leftovers(self) -> None:
         """End by pidfile, not by the state, so that a damaged state hinders nothing."""

@@ -191,7 +191,7 @@ class Machine:
             raise self.trouble(f"{self.spec.name} did not power off within {seconds:.0f} s.")
         self.stop()
 
-    def console(self, lines: int = 20) -> str:
+    def console(self, lines: int = 40) -> str:
         """The last lines of the serial console, without what is for a terminal."""
         return _FOR_TERMINALS.sub("", tail(self.console_log, lines))
 
