@@ -3,6 +3,7 @@
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from emulator.clock import ClockModel, days_before_year, epoch_base_ns
