@@ -77,7 +77,8 @@ def parse_source(fields):
 
 def parse_selection(fields):
     """Name and selection state (a letter) of a line of `chronyc -c selectdata`, else None."""
-    if len(fields) != SOURCE_FIELDS or fields[0] in {"^", "=", "#"} or len(fields[0]) != 1:
+    # Options are a field a letter, and their number grows with chrony.
+    if len(fields) <= SOURCE_FIELDS or len(fields[0]) != 1:
         return None
     return fields[1][:NAME_LIMIT], fields[0]
 
