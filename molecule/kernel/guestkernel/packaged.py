@@ -19,6 +19,8 @@ sys.path.append(str(paths.ROOT / "driver/tests"))
 
 import trees
 
+__all__ = ["ensure", "find", "make_there", "trees"]
+
 _SECONDS = 900
 # In whichever package they lie, and in this order.
 _MODULES = ("pps_core", "ptp")

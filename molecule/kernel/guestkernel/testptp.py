@@ -40,7 +40,15 @@ def _build(tree: trees.Tree, version: str, folder: Path) -> None:
         if done.returncode:
             raise LabError(f"{package} cannot be fetched.", done.stderr[-2000:])
         members = [f"{package}/{path}" for path in (_SOURCE, _HEADER)]
-        unpack = ["tar", "-xJf", str(work / "s.tar.xz"), "-C", str(work), *members]
+        unpack = [
+            "tar",
+            "--occurrence=1",
+            "-xJf",
+            str(work / "s.tar.xz"),
+            "-C",
+            str(work),
+            *members,
+        ]
         subprocess.run(unpack, check=True, timeout=_SECONDS)
         include = work / "include/linux"
         include.mkdir(parents=True)
