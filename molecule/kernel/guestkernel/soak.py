@@ -260,7 +260,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     if options.if_cached and not debug.cached():
-        print("soak: skipped, the debug kernel is not built: make debug-kernel builds it")
+        print("soak: skipped, the debug kernel is not built: make -C molecule/kernel debug-kernel")
         return 0
     kernel = debug.ensure() if options.kernel == "debug" else packaged.ensure(options.kernel)
     say(f"soak: {options.minutes:g} minutes on {kernel.name} {kernel.release}, seed {options.seed}")
