@@ -72,7 +72,7 @@ static bool cipu_clock_lost_state(struct cipu *cipu, const struct cipu_sample *s
  * steps. Called under cipu->lock.
  *
  * Return: 0; -EBADMSG for a timestamp marked invalid, -ETIME for one too late
- * to be trusted, -ENXIO for all ones, -EAGAIN if the device forgot its state.
+ * to be trusted, -ENXIO for all ones, -ESTALE if the device forgot its state.
  */
 static int cipu_clock_sample(struct cipu *cipu, struct cipu_sample *s,
 			     struct ptp_system_timestamp *sts)
@@ -100,7 +100,7 @@ static int cipu_clock_sample(struct cipu *cipu, struct cipu_sample *s,
 	s->dev_ns = cipu->base_ns + tstamp;
 
 	if (cipu_clock_lost_state(cipu, s))
-		return -EAGAIN;
+		return -ESTALE;
 
 	cipu->last_dev_ns = s->dev_ns;
 	cipu->last_raw_ns = s->raw_ns;
@@ -138,7 +138,7 @@ static bool cipu_clock_retry(struct cipu *cipu, const struct cipu_sample *s,
 	bool stuck = s->latency_ns >= CIPU_STUCK_NS;
 
 	/* Where failing has become the rule, one read is enough to see it end. */
-	if (err != -EAGAIN && !stuck && tries < CIPU_READ_TRIES &&
+	if (err != -ESTALE && !stuck && tries < CIPU_READ_TRIES &&
 	    cipu->fails < CIPU_BLOCK_AFTER) {
 		cipu_inc(&cipu->count.gettm_retry);
 		return true;
@@ -160,8 +160,8 @@ static bool cipu_clock_retry(struct cipu *cipu, const struct cipu_sample *s,
  * Interrupts stay off between the two system times and across the read, but
  * not across tries. May be called from any context but NMI.
  *
- * Return: 0, what cipu_clock_sample() says of the last try, -EBUSY in the block
- * window, or cipu->status.
+ * Return: 0, what cipu_clock_sample() says of the last try, -ESHUTDOWN if that
+ * was all ones from nobody, -EBUSY in the block window, or cipu->status.
  */
 static int cipu_clock_read(struct cipu *cipu, struct cipu_sample *s,
 			   struct ptp_system_timestamp *sts)
@@ -193,8 +193,17 @@ static int cipu_clock_read(struct cipu *cipu, struct cipu_sample *s,
 
 	/* All ones may be an answer, or nobody there to give one. */
 	if (ret == -ENXIO && !pci_device_is_present(cipu->pdev))
-		ret = -ENODEV;
+		ret = -ESHUTDOWN;
 	return ret;
+}
+
+/* Found out by a read: nobody reads on until the event work has looked into it. */
+static int cipu_clock_close(struct cipu *cipu, int status)
+{
+	cipu_inc(&cipu->count.gettm_offline);
+	if (!cipu->status)
+		WRITE_ONCE(cipu->status, status);
+	return status;
 }
 
 /**
@@ -218,10 +227,14 @@ static int cipu_clock_account(struct cipu *cipu, int err)
 	case -EAGAIN:
 	case -ENODEV:
 		cipu_inc(&cipu->count.gettm_offline);
-		if (!cipu->status) {
-			cipu->status = err;
-			look = true;
-		}
+		break;
+	case -ESTALE:
+		err = cipu_clock_close(cipu, -EAGAIN);
+		look = true;
+		break;
+	case -ESHUTDOWN:
+		err = cipu_clock_close(cipu, -ENODEV);
+		look = true;
 		break;
 	case -ETIME:
 		cipu_inc(&cipu->count.gettm_tout);
