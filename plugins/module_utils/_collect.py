@@ -113,8 +113,6 @@ class Collector:
         modinfo = self.which("modinfo")
         for release in self.bootable()[-KERNELS_LIMIT:] if modinfo else ():
             commands["modinfo " + release] = [modinfo, "-k", release, "-n", self.driver]
-        if self.tree.is_dir("/var/lib/dkms/" + self.driver):
-            self.add(commands, "dkms", ["status", "-m", self.driver])
         if self.tree.is_dir("/run/systemd/system"):
             show = ["show", "-p", "Id,ActiveState,MainPID"] + sorted(_host.TIME_UNITS)
             self.add(commands, "systemctl", show)
@@ -204,17 +202,10 @@ class Collector:
             told["installed_srcversion"] = fields.get("srcversion")
             told["signer"] = fields.get("signer") or None
         told = _known(told)
-        told["dkms"] = self.dkms(said.get("dkms"))
+        records = _dkms.read_tree(self.tree, self.driver)[:DKMS_LIMIT]
+        keys = ("version", "kernel", "arch", "state")
+        told["dkms"] = [{key: r[key] for key in keys if r[key]} for r in records]
         return told
-
-    def dkms(self, outcome):
-        if outcome is None:
-            return []
-        if not outcome.ok:
-            self.missing.append("dkms status failed: {0}.".format(outcome.said()))
-        records = [r for r in _dkms.parse_status(outcome.out) if r["name"] == self.driver]
-        keys = ("version", "kernel", "arch", "state", "notes")
-        return [{key: r[key] for key in keys if r[key]} for r in records[:DKMS_LIMIT]]
 
     def kernel(self, said):
         releases = self.bootable()

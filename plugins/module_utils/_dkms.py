@@ -61,6 +61,50 @@ def parse_status(text):
     return records
 
 
+def read_tree(tree, name):
+    """The same records from DKMS's own folder, in a hundredth of the time `dkms status` takes.
+
+    They do not tell whether an installed file is still the one that was built.
+    """
+    base = "/var/lib/dkms/" + name
+    records = []
+    for version in tree.names(base):
+        entry = "{0}/{1}".format(base, version)
+        if tree.link(entry) is not None or not tree.is_dir(entry):
+            continue
+        built = _built(tree, base, version)
+        whole = "added" if tree.is_file(entry + "/source/dkms.conf") else "broken"
+        if not built:
+            built = [(None, None, whole)]
+        for kernel, arch, state in built:
+            records.append(
+                {
+                    "name": name,
+                    "version": version,
+                    "kernel": kernel,
+                    "arch": arch,
+                    "state": state,
+                    "notes": [],
+                }
+            )
+    return records
+
+
+def _built(tree, base, version):
+    """(kernel, arch, state) of what is built of a version."""
+    entry = "{0}/{1}".format(base, version)
+    found = []
+    for kernel in tree.names(entry):
+        for arch in tree.names("{0}/{1}".format(entry, kernel)):
+            if not tree.is_dir("{0}/{1}/{2}/module".format(entry, kernel, arch)):
+                continue
+            target = tree.link("{0}/kernel-{1}-{2}".format(base, kernel, arch)) or ""
+            whole = "/".join([version, kernel, arch])
+            installed = target == whole or target.endswith("/" + whole)
+            found.append((kernel, arch, "installed" if installed else "built"))
+    return found
+
+
 def state_of(records, version, kernel):
     """One of absent, broken, added, built, installed for that version on that kernel."""
     state = "absent"

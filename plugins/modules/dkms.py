@@ -217,6 +217,7 @@ make_log:
   type: str
 """
 
+import filecmp
 import hashlib
 import os
 import re
@@ -231,6 +232,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._dkms import (
     make_log,
     meaning,
     parse_status,
+    read_tree,
     state_of,
 )
 from ansible_collections.cipu.clock.plugins.module_utils._dkms_plan import (
@@ -265,6 +267,31 @@ class Host:
             )
         return [record for record in parse_status(out) if record["name"] == name]
 
+    def tree_records(self, name, installed_on):
+        """What DKMS's folder tells, or None where only DKMS itself can tell.
+
+        It is enough where every file installed is the one that was built.
+        """
+        records = read_tree(self.tree, name)
+        for record in records:
+            if record["kernel"] in installed_on and record["state"] == "installed":
+                base = "/var/lib/dkms/{0}/{1}/{2}/{3}/module".format(
+                    name, record["version"], record["kernel"], record["arch"]
+                )
+                if not all(
+                    self.is_installed(record["kernel"], base + "/" + entry)
+                    for entry in self.tree.names(base)
+                ):
+                    return None
+        return records
+
+    def is_installed(self, kernel, built):
+        name, dot, _suffix = os.path.basename(built).partition(".ko")
+        if not dot:
+            return True  # Module.symvers and the like
+        path = self.say(["modinfo", "-k", kernel, "-n", name])
+        return bool(path) and _same(self.tree.path(built), self.tree.path(path))
+
     def say(self, argv):
         """What a program prints, whatever its exit status; None if there is no such program."""
         path = self.module.get_bin_path(argv[0])
@@ -282,6 +309,13 @@ class Host:
         built_at_s = min(_mtime(path) for path in modules)
         newest_s = _newest_mtime(self.tree.path("/usr/src/{0}-{1}".format(name, version)))
         return built_at_s < newest_s
+
+
+def _same(one, other):
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
 def _mtime(path):
@@ -368,7 +402,7 @@ class Dkms:
                 chosen.setdefault(kernel, path)
         return chosen
 
-    def wanted(self, records):
+    def wanted(self):
         state = self.params["state"]
         stale = []
         if state in {"built", "installed"} and not self.params["tarball"]:
@@ -418,9 +452,12 @@ class Dkms:
             )
 
     def run(self):
-        records = self.host.records(self.name)
-        wanted = self.wanted(records)
-        steps = self.forget_broken(plan(records, wanted))
+        wanted = self.wanted()
+        records = self.host.tree_records(self.name, self.kernels)
+        steps = None if records is None else plan(records, wanted)
+        if steps is None or steps:
+            records = self.host.records(self.name)
+            steps = self.forget_broken(plan(records, wanted))
         before = states(records, self.kernels)
         self.preflight(records, steps)
         self.result["changed"] = bool(steps)

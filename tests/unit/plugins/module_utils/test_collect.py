@@ -33,7 +33,8 @@ FILES = {
     "run/systemd/system/.there": "",
     "boot/vmlinuz-" + RUNNING: "",
     "lib/modules/" + RUNNING + "/modules.dep": "",
-    "var/lib/dkms/ptp_cipu/.there": "",
+    "var/lib/dkms/ptp_cipu/0.1.0/source/dkms.conf": "",
+    "var/lib/dkms/ptp_cipu/0.1.0/" + RUNNING + "/x86_64/module/ptp_cipu.ko": "",
 }
 
 MODINFO = """filename:       /lib/modules/K/updates/dkms/ptp_cipu.ko
@@ -61,7 +62,6 @@ SAID = {
     "chronyd -p": "refclock PHC /dev/ptp_cipu refid CIPU poll 0 prefer\n",
     "modinfo": MODINFO,
     "modinfo -k": "/lib/modules/K/updates/dkms/ptp_cipu.ko\n",
-    "dkms": "ptp_cipu/0.1.0, {0}, x86_64: installed\n".format(RUNNING),
     "systemctl": UNITS,
 }
 
@@ -124,7 +124,9 @@ def test_a_common_host(tmp_path):
     assert facts["driver"]["loaded"] is True
     assert facts["driver"]["loaded_srcversion"] == facts["driver"]["installed_srcversion"]
     assert facts["driver"]["signer"] == "DKMS module signing key"
-    assert facts["driver"]["dkms"][0]["state"] == "installed"
+    assert facts["driver"]["dkms"] == [
+        {"version": "0.1.0", "kernel": RUNNING, "arch": "x86_64", "state": "built"}
+    ]
     assert facts["kernel"]["running"] == facts["kernel"]["next"] == RUNNING
     assert facts["kernel"]["bootable"][0]["has_module"] is True
     assert facts["secure_boot"] == {

@@ -3,6 +3,7 @@
 
 import io
 import os
+import shutil
 import tarfile
 
 import pytest
@@ -16,6 +17,7 @@ ARCH = os.uname().machine
 RUNNING = os.uname().release
 KERNEL = "99.1.0-1-amd64"
 VERSION = "0.1.0"
+INSTALLED = "/lib/modules/{0}/updates/dkms/ptp_cipu.ko"
 DEFAULTS = {
     "name": "ptp_cipu",
     "version": VERSION,
@@ -62,6 +64,8 @@ class MadeUp:
 
     def run_command(self, argv):
         if os.path.basename(argv[0]) == "modinfo":
+            if argv[3] == "-n":
+                return 0, INSTALLED.format(argv[2]) + "\n", ""
             return 0, self.signer + "\n", ""
         if os.path.basename(argv[0]) == "mokutil":
             return 1, self.mokutil, ""
@@ -69,7 +73,28 @@ class MadeUp:
         verb, options = argv[1], dict(zip(argv[2:], argv[3:]))
         if verb in self.fails:
             return self.fails[verb], "", "Error! " + verb
-        return getattr(self, "do_" + verb)(argv, options.get("-v"), options.get("-k"))
+        answer = getattr(self, "do_" + verb)(argv, options.get("-v"), options.get("-k"))
+        if verb != "status":
+            self.lay_down()
+        return answer
+
+    def lay_down(self):
+        """The folders of DKMS and of the kernels, as the state would have left them."""
+        base = self.folder / "var/lib/dkms/ptp_cipu"
+        shutil.rmtree(str(base), ignore_errors=True)
+        for version, kernels in self.known.items():
+            (base / version / "source").mkdir(parents=True)
+            (base / version / "source/dkms.conf").write_text("")
+            for kernel, state in kernels.items():
+                built = base / version / kernel / ARCH
+                (built / "module").mkdir(parents=True)
+                (built / "module/ptp_cipu.ko").write_text(version)
+                if state == "installed":
+                    link = base / "kernel-{0}-{1}".format(kernel, ARCH)
+                    link.symlink_to("/".join([version, kernel, ARCH]))
+                    installed = self.folder / INSTALLED.format(kernel).lstrip("/")
+                    installed.parent.mkdir(parents=True, exist_ok=True)
+                    installed.write_text(version)
 
     def do_status(self, _argv, _version, _kernel):
         lines = []
@@ -171,13 +196,16 @@ def test_check_mode_tells_what_then_happens(host, state, known, other_versions):
     def fresh(check_mode):
         module = MadeUp(host, check_mode, state=state, other_versions=other_versions)
         module.known = {version: dict(kernels) for version, kernels in known.items()}
+        module.lay_down()
         return module
 
-    asked, done = fresh(True), fresh(False)
-    told, did = run(asked), run(done)
+    asked = fresh(True)
+    told = run(asked)
+    done = fresh(False)
+    did = run(done)
     for key in ("changed", "actions", "versions", "diff"):
         assert told[key] == did[key], key
-    assert [argv[1] for argv in asked.ran] == ["status"]
+    assert {argv[1] for argv in asked.ran} <= {"status"}
     again = run(done)
     assert again["changed"] is False
 
@@ -264,11 +292,16 @@ def test_without_source(host):
 
 
 def test_a_failed_build_returns_the_log(host):
-    log = host / "var/lib/dkms/ptp_cipu/0.1.0/build/make.log"
-    log.parent.mkdir(parents=True)
-    log.write_text("cc1: error: that is no C\n")
     module = MadeUp(host)
-    module.fails["build"] = 10
+
+    def fail(*_):
+        log = host / "var/lib/dkms/ptp_cipu/0.1.0/build/make.log"
+        log.parent.mkdir(parents=True)
+        log.write_text("cc1: error: that is no C\n")
+        return 10, "", ""
+
+    module.do_build = fail
+    module.lay_down = lambda: None
     result = run(module)
     assert result["failed"]
     assert result["rc"] == 10
@@ -290,6 +323,56 @@ def test_a_step_done_by_another_is_no_failure_but_is_verified(host, verb, rc, st
     assert "though dkms did not fail" in result["msg"]
 
 
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},
+        {VERSION: {}},
+        {VERSION: {KERNEL: "built", RUNNING: "installed"}, "0.2.0": {KERNEL: "installed"}},
+    ],
+)
+def test_the_folder_tells_what_dkms_tells(host, known):
+    module = MadeUp(host)
+    module.known = known
+    module.lay_down()
+    told = dkms.Host(module, Tree(str(host))).records("ptp_cipu")
+
+    def ordered(records):
+        return sorted(records, key=lambda record: (record["version"], record["kernel"] or ""))
+
+    assert ordered(dkms.read_tree(Tree(str(host)), "ptp_cipu")) == ordered(told)
+
+
+def test_where_nothing_is_to_be_done_dkms_is_not_asked(host):
+    module = MadeUp(host)
+    run(module)
+    del module.ran[:]
+    assert run(module)["changed"] is False
+    assert module.ran == []
+
+
+@pytest.mark.parametrize("content", [None, "another build"])
+def test_a_file_that_is_not_the_one_built_is_for_dkms_to_judge(host, content):
+    module = MadeUp(host)
+    run(module)
+    installed = host / INSTALLED.format(KERNEL).lstrip("/")
+    if content is None:
+        installed.unlink()
+    else:
+        installed.write_text(content)
+    del module.ran[:]
+    module.do_status = lambda *_: (
+        0,
+        "ptp_cipu/0.1.0, {0}, {1}: installed (Differences between built and installed "
+        "modules)\n".format(KERNEL, ARCH),
+        "",
+    )
+    result = run(module)
+    assert [argv[1] for argv in module.ran] == ["status", "install", "status"]
+    assert module.ran[1][-1] == "--force"
+    assert result["failed"]  # since this DKMS says the same for ever
+
+
 def test_unknown_kernel(host):
     result = run(MadeUp(host, kernels=["1.2.3"]))
     assert result["failed"]
@@ -306,8 +389,6 @@ def test_a_changed_source_is_built_anew(host):
     module = MadeUp(host)
     run(module)
     built = host / "var/lib/dkms/ptp_cipu/0.1.0" / KERNEL / ARCH / "module/ptp_cipu.ko"
-    built.parent.mkdir(parents=True)
-    built.write_text("")
     assert run(module)["changed"] is False
     os.utime(str(built), (1, 1))
     assert [action.split()[1] for action in run(module)["actions"]] == ["build", "install"]
@@ -353,8 +434,6 @@ def test_packing(host):
     asked = MadeUp(host, True, state="built", mktarball=str(host / "cache"))
     told, did = run(asked), run(module)
     assert told["actions"] == did["actions"]
-    built.parent.mkdir(parents=True)
-    built.write_text("")
     os.utime(str(built), (os.path.getmtime(did["tarballs"][0]["path"]),) * 2)
     again = run(module)
     assert again["changed"] is False

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files module and the reading of its source folder, on real folders."""
 
+import hashlib
 import os
 import stat
 
@@ -30,7 +31,14 @@ class MadeUp:
 
 
 def item(path, content="x\n", mode="0644", state="present"):
-    return {"path": str(path), "content": content, "mode": mode, "state": state}
+    return {
+        "path": str(path),
+        "content": content,
+        "src": None,
+        "sha256": None,
+        "mode": mode,
+        "state": state,
+    }
 
 
 def actions(**params):
@@ -119,3 +127,28 @@ def test_a_folder_is_read_by_pattern_without_hidden_files(tmp_path):
         ("sub/c.c", "0644"),
     ]
     assert found[2]["content"] == "sub/c.c"
+
+
+def test_a_binary_is_sent_only_if_the_hosts_is_another(tmp_path):
+    sent, path = tmp_path / "sent", tmp_path / "bin"
+    sent.write_bytes(b"\x00\xff")
+    wanted = item(path, mode="0755")
+    wanted["sha256"] = hashlib.sha256(b"\x00\xff").hexdigest()
+    first = files.run(MadeUp(files=[wanted]))
+    assert (first.unsent, path.exists()) == ([str(path)], False)
+    wanted["src"] = str(sent)
+    assert files.run(MadeUp(files=[wanted])).unsent == []
+    assert path.read_bytes() == b"\x00\xff"
+    wanted["src"] = None
+    again = files.run(MadeUp(files=[wanted]))
+    assert (again.actions, again.unsent) == ([], [])
+
+
+def test_what_arrives_broken_is_not_taken(tmp_path):
+    sent, path = tmp_path / "sent", tmp_path / "bin"
+    sent.write_bytes(b"half")
+    wanted = item(path)
+    wanted.update(sha256=hashlib.sha256(b"whole").hexdigest(), src=str(sent))
+    with pytest.raises(files.Unusable):
+        files.run(MadeUp(files=[wanted]))
+    assert not path.exists()
