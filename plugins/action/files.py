@@ -39,25 +39,74 @@ def digest(files):
     return total.hexdigest()
 
 
-class ActionModule(ActionBase):
-    """Replaces src by the files found there."""
+def sha256(path):
+    total = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1024 * 1024), b""):
+            total.update(block)
+    return total.hexdigest()
 
-    TRANSFERS_FILES = False
+
+class ActionModule(ActionBase):
+    """Replaces src by the files found there, and sends files only where the host's are others."""
+
+    TRANSFERS_FILES = True
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
         args = dict(self._task.args)
         source = args.pop("src", None)
         include = args.pop("include", ["*"])
-        if source and args.get("state", "present") == "present":
-            folder = self._loader.path_dwim(source)
-            if not os.path.isdir(folder):
-                raise AnsibleActionFail("src is not a folder of the controller: {0}".format(folder))
-            found = collect(folder, include)
-            if not found:
-                raise AnsibleActionFail("no file of {0} matches {1}".format(folder, include))
-            args["files"] = found + list(args.get("files") or [])
+        args["files"] = [dict(item) for item in args.get("files") or []]
+        if args.get("state", "present") == "present":
+            if source:
+                args["files"] = self.found(source, include) + args["files"]
+            local = self.checksums(args["files"])
+        else:
+            local = {}
         result = self._execute_module("cipu.clock.files", module_args=args, task_vars=task_vars)
+        if result.get("unsent") and not self._task.check_mode:
+            result = self.send(args, local, result, task_vars)
         if source:
-            result["src_sha256"] = digest(args.get("files") or [])
+            result["src_sha256"] = digest(args["files"])
+        return result
+
+    def found(self, source, include):
+        folder = self._loader.path_dwim(source)
+        if not os.path.isdir(folder):
+            raise AnsibleActionFail("src is not a folder of the controller: {0}".format(folder))
+        found = collect(folder, include)
+        if not found:
+            raise AnsibleActionFail("no file of {0} matches {1}".format(folder, include))
+        return found
+
+    def checksums(self, files):
+        """Puts a checksum in the place of each src; returns path on the host -> file here."""
+        local = {}
+        for item in files:
+            if item.get("src") and item.get("state", "present") == "present":
+                path = self._loader.path_dwim(item.pop("src"))
+                if not os.path.isfile(path):
+                    raise AnsibleActionFail("src is not a file of the controller: {0}".format(path))
+                item["sha256"] = sha256(path)
+                local[item["path"]] = path
+            item.pop("src", None)
+        return local
+
+    def send(self, args, local, first, task_vars):
+        if not self._connection._shell.tmpdir:
+            self._make_tmp_path()
+        for number, item in enumerate(args["files"]):
+            if item["path"] in first["unsent"]:
+                remote = self._connection._shell.join_path(
+                    self._connection._shell.tmpdir, "sent{0}".format(number)
+                )
+                item["src"] = self._transfer_file(local[item["path"]], remote)
+        result = self._execute_module("cipu.clock.files", module_args=args, task_vars=task_vars)
+        self._remove_tmp_path(self._connection._shell.tmpdir)
+        if not result.get("failed"):
+            # The first run told what it changed; the second only what it still had to.
+            done = [a for a in first["actions"] if a not in result["actions"]]
+            result["actions"] = done + result["actions"]
+            result["diff"] = first["diff"]
         return result

@@ -51,6 +51,14 @@ options:
         description: The whole text. Not needed where the file is to be absent.
         type: str
         default: ''
+      src:
+        description:
+          - File on the controller to take instead of O(files[].content). It may be binary, and is sent
+            only if the host's file is another one.
+        type: path
+      sha256:
+        description: Checksum of O(files[].src), hexadecimal. Found out by the controller.
+        type: str
       mode:
         description: Permission bits, octal.
         type: str
@@ -96,12 +104,18 @@ actions:
   type: list
   elements: str
   sample: ['write /etc/modprobe.d/ptp_cipu.conf']
+unsent:
+  description: Files that the controller has yet to send; none after a run that was no check.
+  returned: always
+  type: list
+  elements: str
 src_sha256:
   description: Checksum over all files, hexadecimal.
   returned: with O(src)
   type: str
 """
 
+import hashlib
 import os
 import shutil
 import stat
@@ -123,6 +137,8 @@ SPEC = {
         "options": {
             "path": {"type": "str", "required": True},
             "content": {"type": "str", "default": ""},
+            "src": {"type": "path"},
+            "sha256": {"type": "str"},
             "mode": {"type": "str", "default": "0644"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
@@ -169,6 +185,7 @@ class Files:
         self.module = module
         self.actions = []
         self.diff = []
+        self.unsent = []
 
     def note(self, verb, path, before, after):
         self.actions.append("{0} {1}".format(verb, path))
@@ -181,17 +198,35 @@ class Files:
             }
         )
 
-    def hold(self, path, content, mode):
-        wanted, bits = to_bytes(content), int(mode, 8)
-        before = read(path)
-        if before != wanted:
-            self.note("write", path, before, wanted)
-            if not self.module.check_mode:
+    def hold(self, path, item):
+        bits, before = int(item["mode"], 8), read(path)
+        if item["sha256"]:
+            same = before is not None and hashlib.sha256(before).hexdigest() == item["sha256"]
+            wanted = before if same else self.sent(path, item)
+        else:
+            wanted = to_bytes(item["content"])
+            same = before == wanted
+        if not same:
+            if item["sha256"]:
+                self.note("write", path, None, to_bytes("sha256 {0}\n".format(item["sha256"])))
+            else:
+                self.note("write", path, before, wanted)
+            if not self.module.check_mode and wanted is not None:
                 self.write(path, wanted, bits)
         elif stat.S_IMODE(os.stat(path).st_mode) != bits:
-            self.note("chmod {0}".format(mode), path, before, before)
+            self.note("chmod {0}".format(item["mode"]), path, before, before)
             if not self.module.check_mode:
                 os.chmod(path, bits)
+
+    def sent(self, path, item):
+        """What the controller sent, or None if it has yet to send it."""
+        if not item["src"]:
+            self.unsent.append(item["path"])
+            return None
+        content = read(item["src"])
+        if content is None or hashlib.sha256(content).hexdigest() != item["sha256"]:
+            raise Unusable("what arrived for {0} is not what was sent".format(path))
+        return content
 
     def write(self, path, content, bits):
         folder = os.path.dirname(path)
@@ -255,7 +290,7 @@ def run(module):
         if item["state"] == "absent":
             work.remove(path)
         else:
-            work.hold(path, item["content"], item["mode"])
+            work.hold(path, item)
     if params["exclusive"]:
         for path in strangers(root, {path for path, _item in wanted}):
             work.remove(path)
@@ -269,7 +304,9 @@ def main():
         work = run(module)
     except (Unusable, OSError, ValueError) as reason:
         module.fail_json(msg="files: {0}".format(reason), actions=[])
-    module.exit_json(changed=bool(work.actions), actions=work.actions, diff=work.diff)
+    module.exit_json(
+        changed=bool(work.actions), actions=work.actions, diff=work.diff, unsent=work.unsent
+    )
 
 
 if __name__ == "__main__":
