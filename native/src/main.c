@@ -18,7 +18,7 @@
 #define EXIT_NOT_USABLE 1
 
 /* Clocks have their own deadlines; this is for a sysfs or a disk that hangs. */
-#define LAST_RESORT_S 40
+#define LAST_RESORT_S 60
 
 static void give_up(int signal_number)
 {

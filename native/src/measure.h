@@ -6,9 +6,10 @@
 #include "child.h"
 #include "probe.h"
 
-/* Fills the samples, and status and reason where there are none; the estimate comes later. */
+/* Fills the samples, and status and reason where there are none; the estimate comes later. Takes
+ * no longer than left_ns. */
 void measure_collect(const char *root, const struct clock_info *clock,
-		     const struct collect_params *params, struct measurement *m);
+		     const struct collect_params *params, int64_t left_ns, struct measurement *m);
 
 /* Offset and bound from the samples. claimed_precision_ns: what the device says of itself. */
 void measure_estimate(struct measurement *m, int64_t claimed_precision_ns);

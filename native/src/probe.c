@@ -12,7 +12,7 @@
 #include "text.h"
 
 /* With clocks that block, each to its deadline. */
-#define TOTAL_BUDGET_NS (20LL * 1000000000)
+#define TOTAL_BUDGET_NS (10LL * 1000000000)
 
 const char *measurement_status_name(enum measurement_status status)
 {
@@ -94,7 +94,8 @@ static int64_t monotonic_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-static void probe_clock(const struct probe_options *options, bool has_time, struct probed_clock *c)
+static void probe_clock(const struct probe_options *options, int64_t left_ns,
+			struct probed_clock *c)
 {
 	struct measurement *m = &c->measurement;
 
@@ -102,10 +103,10 @@ static void probe_clock(const struct probe_options *options, bool has_time, stru
 		skip(m, "asked to list only");
 	else if (!is_selected(options, &c->info))
 		skip(m, "not among the clocks asked for");
-	else if (!has_time)
+	else if (left_ns <= 0)
 		fail(m, "no time was left for this clock");
 	else
-		measure_collect(options->root, &c->info, &options->collect, m);
+		measure_collect(options->root, &c->info, &options->collect, left_ns, m);
 	/* after the reads: the driver's sync_stat is of its last one */
 	c->has_cipu = probe_read_cipu(options->root, &c->info, &c->cipu);
 	measure_estimate(m, c->has_cipu ? cipu_claimed_precision_ns(&c->cipu) : 0);
@@ -135,7 +136,7 @@ int probe_run(const struct probe_options *options, struct probe *probe)
 	has_ticks = steal_read(options->root, &before);
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
 		probe->clocks[i].info = found->clocks[i];
-		probe_clock(options, monotonic_ns() < end_ns, &probe->clocks[i]);
+		probe_clock(options, end_ns - monotonic_ns(), &probe->clocks[i]);
 	}
 	free(found);
 	vmclock_read(options->root, &probe->vmclock);

@@ -121,6 +121,17 @@ def test_a_clock_that_blocks_holds_nobody_up(host: Host) -> None:
     assert good["kind"] == "kvm"
 
 
+def test_many_clocks_that_block_end_together(host: Host) -> None:
+    for index in range(4):
+        host.clock(index, "ptp_cipu", blocks=1)
+    started = time.monotonic()
+    outcome = host.probe("--json")
+    assert time.monotonic() - started < 30
+    reasons = [clock["measurement"]["reason"] for clock in outcome.document["clocks"]]
+    assert reasons[:2] == ["the clock did not answer in time"] * 2
+    assert reasons[2:] == ["no time was left for this clock"] * 2
+
+
 def test_a_reader_that_dies_is_told(host: Host) -> None:
     host.cipu(crashes=1)
     measured = host.probe("--json").document["clocks"][0]["measurement"]
