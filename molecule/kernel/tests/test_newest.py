@@ -108,7 +108,7 @@ def test_the_newest_kernel_sees_resets_and_replugging(box: Box) -> None:
     [
         ("-c", r"0 maximum frequency adjustment"),
         ("-g", r"clock time: \d+\.\d+ or "),
-        ("-k 5", r"system time: .*\n.*phc time: .*\n"),
+        ("-k 5", r"system time: .*\nphc +time: "),
         ("-x 5 -y realtime", r"sample #"),
         ("-x 5 -y monotonic", r"sample #"),
         ("-x 5 -y monotonic-raw", r"sample #"),

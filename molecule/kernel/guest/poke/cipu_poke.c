@@ -9,6 +9,7 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/ptp_clock_kernel.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
@@ -25,23 +26,32 @@ static int compare_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static u64 begin_ns(const struct ptp_system_timestamp *sts)
+{
+#ifdef HAVE_PTP_SNAPSHOTS
+	return ktime_to_ns(sts->pre_sts.systime);
+#else
+	return timespec64_to_ns(&sts->pre_ts);
+#endif
+}
+
 /* The least that a bracketed read can be: period from begin to begin. */
 static int poke_bench(struct pci_dev *pdev)
 {
 	u64 *at = kvmalloc_array(BENCH_READS + 1, sizeof(*at), GFP_KERNEL);
 	void __iomem *bar = ioremap(pci_resource_start(pdev, 0), 0x34);
-	struct timespec64 pre, post;
+	struct ptp_system_timestamp sts = { };
 	unsigned long flags;
 	int i, ret = -ENOMEM;
 
 	if (at && bar) {
 		for (i = 0; i <= BENCH_READS; i++) {
 			local_irq_save(flags);
-			ktime_get_real_ts64(&pre);
+			ptp_read_system_prets(&sts);
 			readq(bar + TSTAMP);
-			ktime_get_real_ts64(&post);
+			ptp_read_system_postts(&sts);
 			local_irq_restore(flags);
-			at[i] = timespec64_to_ns(&pre);
+			at[i] = begin_ns(&sts);
 			cond_resched();
 		}
 		for (i = 0; i < BENCH_READS; i++)
