@@ -45,6 +45,7 @@ lint: setup ## style, types, licences, ansible-lint, ansible-test sanity
 
 unit: setup ## plugins, emulator and lab without a VM
 	@$(BIN)/pytest --quiet --numprocesses 2 molecule/lab/tests tests/unit
+	@$(BIN)/python tests/unit/targets
 
 native: setup ## clockprobe: build, sanitizers, properties
 	@$(MAKE) -C native check
