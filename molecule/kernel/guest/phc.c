@@ -157,26 +157,6 @@ static void print_sorted(const char *name, int64_t *values, int n)
 	       (long long)values[n - 1]);
 }
 
-/* cost DEV CALLS: from one sample's begin to the next one's, inside one ioctl */
-static int cmd_cost(char **arg)
-{
-	static int64_t values[VALUES_MAX];
-	int fd = open_clock(arg[0]), n = 0;
-
-	for (int i = 0; i < atoi(arg[1]); i++) {
-		struct extended ext = { .n_samples = PTP_MAX_SAMPLES };
-
-		if (ioctl(fd, _IOWR('=', 9, struct extended), &ext))
-			continue;
-		for (int s = 1; s < PTP_MAX_SAMPLES && n < VALUES_MAX; s++)
-			values[n++] = ns(ext.ts[s][0]) - ns(ext.ts[s - 1][0]);
-	}
-	if (!n)
-		return 1;
-	print_sorted("period", values, n);
-	return 0;
-}
-
 /* time DEV ERRNO CALLS: how long calls take that fail with this errno */
 static int cmd_time(char **arg)
 {
@@ -330,7 +310,7 @@ static const struct {
 	int args;
 	int (*run)(char **arg);
 } commands[] = {
-	{ "read", 5, cmd_read }, { "cost", 2, cmd_cost }, { "time", 3, cmd_time },
+	{ "read", 5, cmd_read }, { "time", 3, cmd_time },
 	{ "load", 5, cmd_load }, { "control", 1, cmd_control }, { "map", 1, cmd_map },
 	{ "step", 1, cmd_step }, { "kexec", 3, cmd_kexec },
 };

@@ -23,7 +23,8 @@ def driver_sources() -> list[Path]:
 
 
 def aid_sources() -> list[Path]:
-    return sorted((GUEST / "poke").iterdir())
+    headers = [path for path in driver_sources() if path.suffix == ".h"]
+    return [*sorted((GUEST / "poke").iterdir()), *headers]
 
 
 def copy(sources: list[Path], folder: Path) -> Path:
