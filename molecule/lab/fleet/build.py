@@ -19,6 +19,10 @@ from .progress import Say
 
 _TAIL_LINES = 15
 
+# mmdebstrap starts helpers by the hundred; wrappers that a user's PATH may put before the
+# system's own programs would cost more than the work.
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
@@ -78,7 +82,7 @@ def run_logged(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=environ,
+            env={**os.environ, "PATH": SYSTEM_PATH, **(environ or {})},
             start_new_session=True,
         )
         try:
@@ -127,7 +131,7 @@ def end_group(process: "subprocess.Popen[bytes]") -> None:
     """End a command and all it started; it gets a while to unmount and to clean up."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
     # What it left behind, itself perhaps included.

@@ -100,9 +100,8 @@ def _build(
     with tempfile.TemporaryDirectory(prefix="image-", dir=_work_folder(folder)) as name:
         work = Path(name)
         disk = _empty_disk(work)
-        environ = {**os.environ, "TMPDIR": str(work)}
         command = _mmdebstrap(wanted, mirror, folder, disk)
-        run_logged(command, folder / "build.log", _SECONDS, say_line, environ)
+        run_logged(command, folder / "build.log", _SECONDS, say_line, {"TMPDIR": str(work)})
         _keep(disk, folder / "root.raw")
     host_key.unlink()
     files.unlink()
