@@ -27,6 +27,13 @@ const char *measurement_status_name(enum measurement_status status)
 	return names[status];
 }
 
+static void read_clocksource(const char *root, char name[CLOCKSOURCE_SIZE])
+{
+	if (text_read_line(root, "/sys/devices/system/clocksource/clocksource0/current_clocksource",
+			   name, CLOCKSOURCE_SIZE) < 0)
+		name[0] = '\0';
+}
+
 void probe_read_host(const char *root, struct probe_host *host)
 {
 	struct timespec ts = { 0, 0 };
@@ -34,9 +41,7 @@ void probe_read_host(const char *root, struct probe_host *host)
 	if (text_read_line(root, "/proc/sys/kernel/random/boot_id", host->boot_id,
 			   sizeof(host->boot_id)) < 0)
 		host->boot_id[0] = '\0';
-	if (text_read_line(root, "/sys/devices/system/clocksource/clocksource0/current_clocksource",
-			   host->clocksource, sizeof(host->clocksource)) < 0)
-		host->clocksource[0] = '\0';
+	read_clocksource(root, host->clocksource);
 	clock_gettime(CLOCK_REALTIME, &ts);
 	host->taken_at_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
@@ -112,12 +117,36 @@ static void probe_clock(const struct probe_options *options, int64_t left_ns,
 	measure_estimate(m, c->has_cipu ? cipu_claimed_precision_ns(&c->cipu) : 0);
 }
 
-int probe_run(const struct probe_options *options, struct probe *probe)
+static void probe_clocks(const struct probe_options *options, const struct discovery *found,
+			 struct probe *probe)
 {
-	struct discovery *found = malloc(sizeof(*found));
 	int64_t end_ns = monotonic_ns() + TOTAL_BUDGET_NS;
 	struct cpu_ticks before, after;
 	bool has_ticks;
+
+	probe_read_host(options->root, &probe->host);
+	has_ticks = steal_read(options->root, &before);
+	for (unsigned i = 0; i < probe->n_clocks; i++) {
+		memset(&probe->clocks[i], 0, sizeof(probe->clocks[i]));
+		probe->clocks[i].info = found->clocks[i];
+		probe_clock(options, end_ns - monotonic_ns(), &probe->clocks[i]);
+	}
+	probe->host.has_steal = has_ticks && steal_read(options->root, &after) &&
+				steal_pct(&before, &after, &probe->host.steal_pct);
+}
+
+/* MONOTONIC_RAW is of the clocksource: what was measured across a change says nothing. */
+static bool clocksource_changed(const struct probe_options *options, const struct probe *probe)
+{
+	char now[CLOCKSOURCE_SIZE];
+
+	read_clocksource(options->root, now);
+	return strcmp(now, probe->host.clocksource) != 0;
+}
+
+int probe_run(const struct probe_options *options, struct probe *probe)
+{
+	struct discovery *found = malloc(sizeof(*found));
 
 	memset(probe, 0, sizeof(*probe));
 	if (!found)
@@ -132,16 +161,11 @@ int probe_run(const struct probe_options *options, struct probe *probe)
 	probe->n_functions = found->n_functions;
 	memcpy(probe->functions, found->functions, sizeof(probe->functions));
 	probe->more = found->more;
-	probe_read_host(options->root, &probe->host);
-	has_ticks = steal_read(options->root, &before);
-	for (unsigned i = 0; i < probe->n_clocks; i++) {
-		probe->clocks[i].info = found->clocks[i];
-		probe_clock(options, end_ns - monotonic_ns(), &probe->clocks[i]);
-	}
+	probe_clocks(options, found, probe);
+	if (clocksource_changed(options, probe))
+		probe_clocks(options, found, probe);
 	free(found);
 	vmclock_read(options->root, &probe->vmclock);
-	probe->host.has_steal = has_ticks && steal_read(options->root, &after) &&
-				steal_pct(&before, &after, &probe->host.steal_pct);
 	return 0;
 }
 

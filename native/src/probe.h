@@ -14,6 +14,7 @@
 
 #define PROBE_REASON_SIZE 160
 #define PROBE_MAX_SELECTED 16
+#define CLOCKSOURCE_SIZE 64
 
 struct probe_options {
 	const char *root; /* before /sys, /proc, /dev and /etc; empty on a host */
@@ -51,7 +52,7 @@ struct probed_clock {
 /* What holds for the host as a whole. */
 struct probe_host {
 	char boot_id[64];
-	char clocksource[64];
+	char clocksource[CLOCKSOURCE_SIZE];
 	int64_t taken_at_ns;
 	bool has_steal;
 	double steal_pct;
