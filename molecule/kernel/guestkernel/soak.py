@@ -211,7 +211,7 @@ class Soak:
         self._wait_well("negotiated again")
 
     def _wait_well(self, what: str) -> None:
-        self.box.wait(lambda: self.control.status()["dev_stat"] == "DRIVER_OK", 120, what)
+        self.box.wait(lambda: self.control.status()["registers"]["dev_stat"] == 2, 120, what)
 
     def _suspend(self) -> None:
         test = "/sys/power/pm_test"
