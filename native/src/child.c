@@ -8,11 +8,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "monotime.h"
+
 #define NS_PER_MS 1000000
-#define NS_PER_S 1000000000
 
 /* What a killed child may take to go away, unless the kernel holds it. */
 #define KILL_GRACE_NS (200 * NS_PER_MS)
@@ -28,14 +28,6 @@ void child_memory_free(void *memory, size_t size)
 {
 	if (memory)
 		munmap(memory, size);
-}
-
-static int64_t monotonic_ns(void)
-{
-	struct timespec ts = { 0, 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
 /* The child holds the other end of the pipe: it closes when the child ends, however it ends. */

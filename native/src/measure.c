@@ -100,7 +100,7 @@ static void collect_work(void *argument)
 	collect_run(&io, &work->params, work->out);
 }
 
-static void fail(struct measurement *m, const char *reason)
+void measure_fail(struct measurement *m, const char *reason)
 {
 	m->status = MEASUREMENT_FAILED;
 	text_copy(m->reason, sizeof(m->reason), reason);
@@ -123,7 +123,7 @@ void measure_collect(const char *root, const struct clock_info *clock,
 	if (!collected_is_sane(&m->collected))
 		memset(&m->collected, 0, sizeof(m->collected));
 	if (end != CHILD_DONE) {
-		fail(m, measure_reason_of_end(end));
+		measure_fail(m, measure_reason_of_end(end));
 	} else if (m->collected.open_error) {
 		m->status = MEASUREMENT_FAILED;
 		measure_reason_of_open_error(m->collected.open_error, clock->node, m->reason,

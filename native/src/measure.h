@@ -11,6 +11,8 @@
 void measure_collect(const char *root, const struct clock_info *clock,
 		     const struct collect_params *params, int64_t left_ns, struct measurement *m);
 
+void measure_fail(struct measurement *m, const char *reason);
+
 /* Offset and bound from the samples. claimed_precision_ns: what the device says of itself. */
 void measure_estimate(struct measurement *m, int64_t claimed_precision_ns);
 

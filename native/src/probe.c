@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "measure.h"
+#include "monotime.h"
 #include "steal.h"
 #include "text.h"
 
@@ -85,20 +86,6 @@ static void skip(struct measurement *m, const char *reason)
 	text_copy(m->reason, sizeof(m->reason), reason);
 }
 
-static void fail(struct measurement *m, const char *reason)
-{
-	m->status = MEASUREMENT_FAILED;
-	text_copy(m->reason, sizeof(m->reason), reason);
-}
-
-static int64_t monotonic_ns(void)
-{
-	struct timespec ts = { 0, 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 static void probe_clock(const struct probe_options *options, int64_t left_ns,
 			struct probed_clock *c)
 {
@@ -109,7 +96,7 @@ static void probe_clock(const struct probe_options *options, int64_t left_ns,
 	else if (!is_selected(options, &c->info))
 		skip(m, "not among the clocks asked for");
 	else if (left_ns <= 0)
-		fail(m, "no time was left for this clock");
+		measure_fail(m, "no time was left for this clock");
 	else
 		measure_collect(options->root, &c->info, &options->collect, left_ns, m);
 	/* after the reads: the driver's sync_stat is of its last one */

@@ -2,10 +2,10 @@
 #include "unit.h"
 
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "child.h"
+#include "monotime.h"
 
 #define NS_PER_MS 1000000
 #define LONG_NS (30000 * (int64_t)NS_PER_MS)
@@ -28,14 +28,6 @@ static void write_and_block(void *argument)
 		pause();
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 static void what_a_child_writes_is_seen(void **state)
 {
 	int *answer = child_memory(sizeof(*answer));
@@ -55,12 +47,12 @@ static void a_child_that_dies_is_noticed(void **state)
 static void a_child_that_blocks_ends_at_its_deadline(void **state)
 {
 	int *answer = child_memory(sizeof(*answer));
-	int64_t start_ns = now_ns();
+	int64_t start_ns = monotonic_ns();
 
 	(void)state;
 	assert_int_equal(child_run(write_and_block, answer, 50 * NS_PER_MS), CHILD_TIMED_OUT);
-	assert_true(now_ns() - start_ns >= 50 * NS_PER_MS);
-	assert_true(now_ns() - start_ns < LONG_NS);
+	assert_true(monotonic_ns() - start_ns >= 50 * NS_PER_MS);
+	assert_true(monotonic_ns() - start_ns < LONG_NS);
 	/* what it had done by then is not lost */
 	assert_int_equal(*answer, 42);
 	child_memory_free(answer, sizeof(*answer));

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Time for deadlines: of CLOCK_MONOTONIC, which nobody sets. */
+#ifndef CLOCKPROBE_MONOTIME_H
+#define CLOCKPROBE_MONOTIME_H
+
+#include <stdint.h>
+
+int64_t monotonic_ns(void);
+
+#endif
