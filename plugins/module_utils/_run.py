@@ -27,7 +27,7 @@ class Outcome:
     def said(self, limit=200):
         """One line that tells what went wrong."""
         if self.problem is not None:
-            return self.problem
+            return "{0} ({1})".format(self.problem, self.err[:limit]) if self.err else self.problem
         lines = [line.strip() for line in (self.err or self.out).splitlines() if line.strip()]
         return (lines[-1] if lines else "exit status {0}".format(self.rc))[:limit]
 

@@ -236,8 +236,9 @@ class Files:
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(content)
-            os.chmod(temporary, bits)
             self.module.atomic_move(temporary, path)
+            # The move itself gives a new file the default mode, and one that was there its old mode.
+            os.chmod(path, bits)
         finally:
             if os.path.exists(temporary):
                 os.unlink(temporary)

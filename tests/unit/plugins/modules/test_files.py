@@ -27,7 +27,11 @@ class MadeUp:
 
     @staticmethod
     def atomic_move(source, destination):
+        # As Ansible's own does: a new file gets the default mode, another keeps the one it had.
+        known = os.path.exists(destination)
+        mode = stat.S_IMODE(os.stat(destination).st_mode) if known else 0o644
         os.rename(source, destination)
+        os.chmod(destination, mode)
 
 
 def item(path, content="x\n", mode="0644", state="present"):
@@ -139,6 +143,7 @@ def test_a_binary_is_sent_only_if_the_hosts_is_another(tmp_path):
     wanted["src"] = str(sent)
     assert files.run(MadeUp(files=[wanted])).unsent == []
     assert path.read_bytes() == b"\x00\xff"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
     wanted["src"] = None
     again = files.run(MadeUp(files=[wanted]))
     assert (again.actions, again.unsent) == ([], [])
