@@ -124,6 +124,12 @@ class Box:
         except LabError as error:
             raise self.machine.trouble(str(error)) from error
 
+    def answers(self) -> bool:
+        """Whether the shell answers soon. A line that slept may need another byte to wake."""
+        with contextlib.suppress(TimeoutExpiredError):
+            return self.agent.run("true", 5)[0] == 0
+        return False
+
     def sh(self, command: str, seconds: float = 120) -> str:
         status, output = self.run(command, seconds)
         if status:

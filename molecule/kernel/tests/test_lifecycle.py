@@ -99,6 +99,7 @@ def test_fault_11_sleep_to_memory_and_back(box: Box) -> None:
     box.wait(lambda: status() == "suspended", 120, "asleep")
     box.machine.qmp("system_wakeup")
     box.wait(lambda: status() == "running", 60, "awake")
+    box.wait(box.answers, 120, "the shell is awake")
     box.wait(lambda: box.run("rm /tmp/awake")[0] == 0, 120, "user space is awake")
     assert box.clock() == clock
     assert alive(box)
