@@ -12,21 +12,6 @@
 
 #define CIPU_DIRECTORY "/sys/class/ptp/ptp0/device/cipu"
 
-static int make_tree(void **state)
-{
-	static struct tree tree;
-
-	tree_make(&tree);
-	*state = &tree;
-	return 0;
-}
-
-static int remove_tree(void **state)
-{
-	tree_remove(*state);
-	return 0;
-}
-
 static const struct discovery *look(void **state)
 {
 	static struct discovery d;
@@ -246,7 +231,7 @@ static void no_attribute_is_no_cipu(void **state)
 	assert_string_equal(cipu_feature_name(1), "epoch");
 }
 
-#define in_a_tree(test) cmocka_unit_test_setup_teardown(test, make_tree, remove_tree)
+#define in_a_tree(test) cmocka_unit_test_setup_teardown(test, tree_set_up, tree_tear_down)
 
 int main(void)
 {

@@ -11,21 +11,6 @@
 #include "text.h"
 #include "tree.h"
 
-static int make_tree(void **state)
-{
-	static struct tree tree;
-
-	tree_make(&tree);
-	*state = &tree;
-	return 0;
-}
-
-static int remove_tree(void **state)
-{
-	tree_remove(*state);
-	return 0;
-}
-
 static void numbers_are_read_whole_or_not_at_all(void **state)
 {
 	static const struct {
@@ -178,5 +163,5 @@ int main(void)
 		cmocka_unit_test(steal_of_rubbish_is_not_known),
 	};
 
-	return cmocka_run_group_tests_name("text", tests, make_tree, remove_tree);
+	return cmocka_run_group_tests_name("text", tests, tree_set_up, tree_tear_down);
 }

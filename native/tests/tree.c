@@ -94,3 +94,18 @@ void tree_directory(const struct tree *tree, const char *path)
 	make_parents(full);
 	check(mkdir(full, 0755) && errno != EEXIST, full);
 }
+
+int tree_set_up(void **state)
+{
+	static struct tree tree;
+
+	tree_make(&tree);
+	*state = &tree;
+	return 0;
+}
+
+int tree_tear_down(void **state)
+{
+	tree_remove(*state);
+	return 0;
+}

@@ -14,6 +14,10 @@ struct tree {
 void tree_make(struct tree *tree);
 void tree_remove(struct tree *tree);
 
+/* The same, as cmocka wants it: the tree is the test's state. */
+int tree_set_up(void **state);
+int tree_tear_down(void **state);
+
 /* Parents are made on the way. */
 void tree_file(const struct tree *tree, const char *path, const char *text);
 void tree_bytes(const struct tree *tree, const char *path, const void *bytes, size_t size);
