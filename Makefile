@@ -31,7 +31,7 @@ $(VENV)/.ready: requirements/dev.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "setup: python3 is older than 3.11; put a newer one first on PATH" >&2; exit 1; }
 	@python3 -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement $<
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 # Ansible finds this checkout as the installed collection.

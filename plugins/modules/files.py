@@ -53,8 +53,8 @@ options:
         default: ''
       src:
         description:
-          - File on the controller to take instead of O(files[].content). It may be binary, and is sent
-            only if the host's file is another one.
+          - File on the controller to take instead of O(files[].content). It may be binary, and is
+            sent only if the host's file is another one.
         type: path
       sha256:
         description: Checksum of O(files[].src), hexadecimal. Found out by the controller.
@@ -237,7 +237,7 @@ class Files:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(content)
             self.module.atomic_move(temporary, path)
-            # The move itself gives a new file the default mode, and one that was there its old mode.
+            # The move gives a new file the default mode, and leaves another the one it had.
             os.chmod(path, bits)
         finally:
             if os.path.exists(temporary):
