@@ -16,7 +16,8 @@ export ANSIBLE_HOME := $(CACHE)/ansible
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test demo clean images $(STEPS)
+
+.PHONY: help setup packages test demo clean images kernel soak $(STEPS)
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,10 +57,16 @@ driver: setup ## the kernel module: every kernel by every check
 images: setup ## QEMU and the guests of the lab, cached
 	@$(LAB) images
 
-vm: setup images ## molecule: the roles and the driver in real VMs
-	@tests/vm
+vm: setup images ## molecule in real VMs; SCENARIOS="dkms" names others than default and refusals
+	@tests/vm $(SCENARIOS)
 
-test: ## everything above, with a table at the end
+kernel: setup ## the driver under every fault, on a debug kernel that is built once (7 min)
+	@$(MAKE) -C molecule/kernel test newest
+
+soak: setup ## MINUTES=n of readers, faults, resets and unplugging at once, on the debug kernel
+	@$(MAKE) -C molecule/kernel soak
+
+test: ## lint, unit, native, driver and vm, with a table at the end
 	@tests/run $(STEPS)
 
 demo: setup images ## a fleet of three VMs, rolled out, audited, one made ill (KEEP=1 leaves it up)
