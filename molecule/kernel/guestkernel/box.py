@@ -198,7 +198,8 @@ class Box:
         return self.bind(name)
 
     def bound(self, name: str = "cipu0") -> bool:
-        return self.run(f"test -e {self.device(name)}/driver")[0] == 0
+        # The link to the driver is there while it still probes; the attributes come last.
+        return self.run(f"test -e {self.device(name)}/cipu")[0] == 0
 
     def load(self, parameters: str = "") -> None:
         self.sh(f"insmod /root/{self.module}.ko {parameters}")
