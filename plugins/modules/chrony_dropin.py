@@ -291,8 +291,8 @@ class Chrony:
         handle, temporary = tempfile.mkstemp(prefix=".cipu-", dir=folder)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-        os.chmod(temporary, 0o644)
         self.module.atomic_move(temporary, path)
+        os.chmod(path, 0o644)
         return True
 
     def put_all(self, dropin, unit):
