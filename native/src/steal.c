@@ -46,9 +46,16 @@ bool steal_read(const char *root, struct cpu_ticks *ticks)
 
 bool steal_pct(const struct cpu_ticks *before, const struct cpu_ticks *after, double *pct)
 {
+	uint64_t total, steal;
+
 	if (after->total <= before->total || after->steal < before->steal)
 		return false;
-	*pct = 100.0 * (double)(after->steal - before->steal) /
-	       (double)(after->total - before->total);
+	total = after->total - before->total;
+	steal = after->steal - before->steal;
+	/* other fields went back meanwhile: the kernel lets idle and iowait do that */
+	if (steal > total)
+		return false;
+	/* divided first, so that rounding cannot make it more than 100 */
+	*pct = (double)steal / (double)total * 100;
 	return true;
 }

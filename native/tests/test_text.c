@@ -136,6 +136,20 @@ static void steal_is_a_share_of_all_ticks(void **state)
 	assert_false(steal_pct(&b, &a, &pct));
 }
 
+static void steal_is_never_more_than_all(void **state)
+{
+	const struct cpu_ticks none = { 0, 0 }, half_back = { 10, 20 };
+	/* found by fuzzing: multiplied first, this came to more than 100 */
+	const struct cpu_ticks most = { UINT64_C(3332333333333333331) + 4,
+					UINT64_C(3332333333333333331) };
+	double pct;
+
+	(void)state;
+	assert_true(steal_pct(&none, &most, &pct));
+	assert_true(pct <= 100);
+	assert_false(steal_pct(&none, &half_back, &pct));
+}
+
 static void steal_of_rubbish_is_not_known(void **state)
 {
 	static const char *const bad[] = { "", "cpu", "cpu ", "cpu  1 2 3 4 5 6 7\n", "cpu0 1 2 3 4 5 6 7 8",
@@ -160,6 +174,7 @@ int main(void)
 		cmocka_unit_test(accounts_are_found_by_number),
 		cmocka_unit_test(an_account_without_a_name_is_its_number),
 		cmocka_unit_test(steal_is_a_share_of_all_ticks),
+		cmocka_unit_test(steal_is_never_more_than_all),
 		cmocka_unit_test(steal_of_rubbish_is_not_known),
 	};
 
