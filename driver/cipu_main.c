@@ -158,8 +158,12 @@ static void cipu_remove(struct pci_dev *pdev)
 	struct cipu *cipu = pci_get_drvdata(pdev);
 	bool gone = !pci_device_is_present(pdev);
 
-	/* So that readers in flight fail at once instead of being waited for. */
+	/* Readers in flight are to fail at once, and nobody is to negotiate anew. */
+	mutex_lock(&cipu->mutex);
+	cipu->down = true;
 	cipu_clock_set_status(cipu, -ENODEV);
+	mutex_unlock(&cipu->mutex);
+
 	ptp_clock_unregister(cipu->clock);
 	cipu_take_down(cipu, gone ? -ENODEV : -EAGAIN);
 	cipu_event_free_irqs(cipu);
