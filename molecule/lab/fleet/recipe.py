@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GUEST_FILES = Path(__file__).resolve().parent / "guest"
+TRIM_LISTS = Path(__file__).resolve().parent / "trim_lists.py"
+_TRIM_IN_GUEST = "var/tmp/trim_lists.py"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,25 @@ PACKAGES = (
 
 # Not installed: in the image's package cache, so that installing it later needs no download.
 FETCHED = ("chrony",)
+
+# Also known to the guests' apt, which else knows what is installed, and kernels: see trim_lists.py.
+KNOWN = (
+    *FETCHED,
+    "bpftrace",
+    "build-essential",
+    "ethtool",
+    "fakeroot",
+    "linuxptp",
+    "lsb-release",
+    "mokutil",
+    "ntpsec",
+    "openntpd",
+    "prometheus-node-exporter",
+    "rsync",
+    "strace",
+    "stress-ng",
+    "tree",
+)
 
 # Nothing of this is looked at in a lab, and each of them costs seconds under emulation.
 MASKED = (
@@ -134,7 +155,10 @@ chroot "$1" usermod --password '*' root
 echo localhost > "$1/etc/hostname"
 printf '127.0.0.1 localhost\\n127.0.1.1 node1 node2 node3 node4 node5 node6\\n' > "$1/etc/hosts"
 echo 5ab0c1d2e3f405162738495a6b7c8d9e > "$1/etc/machine-id"
+chroot "$1" apt-get clean
 chroot "$1" apt-get install --yes --download-only {" ".join(FETCHED)}
+chroot "$1" python3 /{_TRIM_IN_GUEST} {" ".join(KNOWN)}
+rm "$1/{_TRIM_IN_GUEST}"
 chroot "$1" apt-cache gencaches
 # Nothing has changed since: spares the units that update /etc and /var.
 touch "$1/etc/.updated" "$1/var/.updated"
@@ -166,6 +190,7 @@ def guest_files(authorized_key: str, host_key: Path) -> bytes:
         for path in sorted(GUEST_FILES.rglob("*"))
         if path.is_file()
     }
+    content[_TRIM_IN_GUEST] = (TRIM_LISTS.read_bytes(), 0o644)
     content["root/.ssh/authorized_keys"] = (f"{authorized_key}\n".encode(), 0o600)
     public = host_key.with_name(f"{host_key.name}.pub")
     content["etc/ssh/ssh_host_ed25519_key"] = (host_key.read_bytes(), 0o600)
@@ -184,20 +209,7 @@ def guest_files(authorized_key: str, host_key: Path) -> bytes:
 
 def fingerprint() -> str:
     """Everything above that decides what an image holds, as text."""
-    files = [
-        f"{path.relative_to(GUEST_FILES)}\n{path.read_text(encoding='utf-8')}"
-        for path in sorted(GUEST_FILES.rglob("*"))
-        if path.is_file()
-    ]
-    parts = (
-        PACKAGES,
-        FETCHED,
-        MASKED,
-        GENERATORS,
-        ENABLED,
-        APT_OPTIONS,
-        DPKG_OPTIONS,
-        MKE2FS,
-        DISK_SIZE,
-    )
-    return "\n".join([*map(repr, parts), CUSTOMIZE, *files])
+    files = [path for path in sorted(GUEST_FILES.rglob("*")) if path.is_file()]
+    texts = [f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in [*files, TRIM_LISTS]]
+    parts = (PACKAGES, MASKED, GENERATORS, ENABLED, APT_OPTIONS, DPKG_OPTIONS, MKE2FS, DISK_SIZE)
+    return "\n".join([*map(repr, parts), CUSTOMIZE, *texts])

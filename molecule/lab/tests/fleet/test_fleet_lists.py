@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which packages a guest's apt knows."""
+
+from fleet import recipe
+from fleet.trim_lists import stanzas, wanted
+
+AVAILABLE = """\
+Package: chrony
+Version: 4.3-2
+Depends: libc6 (>= 2.34), adduser | systemd-sysusers, time-user, ucf
+Description: with a field that
+ Depends: nonsense
+
+Package: libc6
+Pre-Depends: base-files:any (>= 1)
+
+Package: base-files
+
+Package: adduser
+
+Package: user-maker
+Provides: something, time-user (= 1)
+
+Package: tree
+Depends: libc6
+
+Package: linux-image-6.1.0-9-cloud-amd64
+Depends: kmod, linux-base
+
+Package: linux-image-6.1.0-9-amd64-dbg
+
+Package: linux-base-6.1
+
+Package: kmod
+"""
+
+INSTALLED = """\
+Package: adduser
+Status: install ok installed
+
+Package: own-package
+Status: install ok installed
+"""
+
+
+def test_kept_are_the_named_the_installed_the_kernels_and_what_they_need() -> None:
+    kept = wanted(stanzas(AVAILABLE), stanzas(INSTALLED), ["chrony"])
+    known = {stanza.split()[1] for stanza in stanzas(AVAILABLE)}
+    assert kept & known == {
+        "adduser",
+        "base-files",
+        "chrony",
+        "kmod",
+        "libc6",
+        "linux-base-6.1",
+        "linux-image-6.1.0-9-cloud-amd64",
+        "user-maker",
+    }
+
+
+def test_what_lies_in_the_cache_is_known() -> None:
+    assert set(recipe.FETCHED) <= set(recipe.KNOWN)
