@@ -68,6 +68,19 @@ def build_once(target: Path, what: str, build: Callable[[Path], None], say: Say)
     return target
 
 
+def with_private_mounts(command: list[str]) -> list[str]:
+    """The command so that nobody else sees what it mounts, and all of that goes when it ends.
+
+    A process outside that walks through a mounted /proc keeps it busy, and what is left mounted
+    would be in the way of removing the folder. Without root mmdebstrap does this by itself.
+    """
+    prefix = ["unshare", "--mount", "--"]
+    if os.geteuid() != 0:
+        return command
+    tried = subprocess.run([*prefix, "true"], capture_output=True, check=False)
+    return command if tried.returncode else [*prefix, *command]
+
+
 def run_logged(
     command: list[str],
     log: Path,
@@ -78,7 +91,7 @@ def run_logged(
     """Run a long command with its output in `log`; the last of it is in the error."""
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command,
+            with_private_mounts(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

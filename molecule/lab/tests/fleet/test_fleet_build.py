@@ -114,3 +114,13 @@ def test_no_permission_is_said(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(LabError, match=r"permission|cannot create"):
         build_once(tmp_path / "a" / "it", "It", lambda folder: None, silent)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_what_a_build_mounts_is_gone_with_it(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    script = f"mount -t tmpfs none {tree}; touch {tree}/inside; test -e {tree}/inside"
+    run_logged(["sh", "-c", script], tmp_path / "log", 30, silent)
+    assert not tree.is_mount()
+    assert not list(tree.iterdir())
