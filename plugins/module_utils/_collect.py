@@ -67,16 +67,14 @@ class Collector:
         told = {"probe": {"status": "missing", "path": path}, "functions": [], "clocks": []}
         if not self.tree.is_file(path):
             self.missing.append("No clock was read: there is no {0}.".format(path))
-            told["functions"] = _host.cipu_functions(self.tree)
-            return told
+            return self.named(told)
         argv = [self.tree.path(path), "--json"]
         outcome = self.run_all({"probe": argv}, self.timeout_s * PROBE_SHARE)["probe"]
         report, problem = _report(outcome)
         if report is None:
             told["probe"].update(status="failed", message=problem)
-            told["functions"] = _host.cipu_functions(self.tree)
             self.missing.append("No clock was read: {0} failed, {1}.".format(path, problem))
-            return told
+            return self.named(told)
         told["probe"]["status"] = "ok"
         told["probe"].update(_trim.pick({"version": report.get("version")}, {"version": str}))
         told["functions"] = _trim.functions(report)
@@ -92,6 +90,11 @@ class Collector:
         if vmclock:
             told["vmclock"] = vmclock
         told["_steal_pct"] = _trim.pick(report, _trim.PROBE).get("steal_pct")
+        return told
+
+    def named(self, told):
+        told["functions"] = _host.cipu_functions(self.tree)
+        told["clocks"] = _host.ptp_clocks(self.tree)
         return told
 
     def steal(self, during_probe_pct):

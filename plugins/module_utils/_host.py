@@ -6,9 +6,22 @@ import pwd
 import re
 
 CIPU_IDS = ("0x1ded", "0x500c")
+# Names of clocks as their drivers register them, the kinds as clockprobe tells them.
+KINDS = (
+    ("ptp_cipu", "cipu"),
+    ("vmclock", "vmclock"),
+    ("KVM virtual PTP", "kvm"),
+    ("hyperv", "hyperv"),
+    ("ena-ptp-", "ena"),
+    ("ptp_vmw", "vmware"),
+    ("gve", "gve"),
+)
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 FUNCTIONS_LIMIT = 8
+CLOCKS_LIMIT = 8
+LINKS_LIMIT = 8
+TEXT_LIMIT = 160
 
 # unit -> the name that facts use. All of them steer the system clock.
 TIME_UNITS = {
@@ -53,6 +66,26 @@ def cipu_functions(tree):
             function["driver"] = driver.rsplit("/", 1)[-1]
         found.append(function)
     return found[:FUNCTIONS_LIMIT]
+
+
+def ptp_clocks(tree):
+    """PTP clocks of the kernel, named and unread, told without clockprobe."""
+    links = {}
+    for name in tree.names("/dev"):
+        target = (tree.link("/dev/" + name) or "").rsplit("/", 1)[-1]
+        if name.startswith("ptp_") and target:
+            links.setdefault(target, []).append("/dev/" + name)
+    found = []
+    for entry in tree.names("/sys/class/ptp"):
+        name = tree.line("/sys/class/ptp/{0}/clock_name".format(entry))
+        if name is None or not entry[3:].isdigit():
+            continue
+        clock = {"node": "/dev/" + entry, "index": int(entry[3:]), "name": name[:TEXT_LIMIT]}
+        clock["kind"] = next((kind for start, kind in KINDS if name.startswith(start)), "unknown")
+        clock["links"] = links.get(entry, [])[:LINKS_LIMIT]
+        found.append(clock)
+    found.sort(key=lambda clock: (clock["kind"] != "cipu", clock["index"]))
+    return found[:CLOCKS_LIMIT]
 
 
 def secure_boot(tree):

@@ -67,11 +67,11 @@ CLOCK_SHORT = {
     "kind": str,
     "pci_address": str,
     "driver": str,
+    "links": [str],
     "measurement": MEASUREMENT_SHORT,
 }
 CLOCK = dict(
     CLOCK_SHORT,
-    links=[str],
     owner=str,
     group=str,
     mode=str,

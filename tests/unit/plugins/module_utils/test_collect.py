@@ -187,8 +187,35 @@ def test_a_probe_that_fails_is_told(tmp_path, said, words):
     facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=said)).facts()
     assert facts["probe"]["status"] == "failed"
     assert words in facts["probe"]["message"]
-    assert facts["clocks"] == []
+    # Named and unread.
+    assert [clock["kind"] for clock in facts["clocks"]] == ["cipu"]
+    assert "measurement" not in facts["clocks"][0]
     assert judge(facts, now_s=facts["taken_at_s"])["state"] != "OK"
+
+
+def test_clocks_are_named_without_clockprobe(tmp_path):
+    names = ["KVM virtual PTP", "something", "ptp_cipu", "hyperv", "ena-ptp-05", "vmclock0"]
+    files = {"sys/class/ptp/ptp%d/clock_name" % i: name for i, name in enumerate(names)}
+    files["sys/class/ptp/ptpx/clock_name"] = "no number"
+    host = MadeUp(tmp_path, files, {})
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/ptp_kvm").symlink_to("ptp0")
+    clocks = host.facts()["clocks"]
+    assert [clock["kind"] for clock in clocks] == [
+        "cipu",
+        "kvm",
+        "unknown",
+        "hyperv",
+        "ena",
+        "vmclock",
+    ]
+    assert clocks[1] == {
+        "node": "/dev/ptp0",
+        "index": 0,
+        "name": "KVM virtual PTP",
+        "kind": "kvm",
+        "links": ["/dev/ptp_kvm"],
+    }
 
 
 def test_a_probe_that_could_not_measure_still_reports(tmp_path):
