@@ -40,8 +40,8 @@ def parse_enrolled(text):
     return False if "not enrolled" in text else None
 
 
-def next_step(demanded, signers, path, enrolled):
-    """One sentence; None where nothing is to be done."""
+def next_step(demanded, signers, path, enrolled, firmware=True):
+    """One sentence; None where nothing is to be done. firmware: whether there is UEFI."""
     if demanded is False:
         return None
     unsigned = sorted(kernel for kernel, signer in signers.items() if not signer)
@@ -54,6 +54,18 @@ def next_step(demanded, signers, path, enrolled):
         return (
             "The module is signed with a key that the firmware does not know: run mokutil --import "
             "{0}, reboot, and confirm the enrolment at the console.".format(path)
+        )
+    if enrolled is None and demanded and not firmware:
+        return (
+            "The kernel takes only modules whose key it knows, and without UEFI none can be enrolled: "
+            "boot it without module.sig_enforce, or one that has the key of {0} built in.".format(
+                ", ".join(sorted(set(signers.values())))
+            )
+        )
+    if enrolled is None and demanded:
+        return (
+            "Whether the firmware knows the key that signed the module cannot be seen: install "
+            "mokutil, and run mokutil --test-key {0}.".format(path or CERTIFICATE)
         )
     return None
 
@@ -71,5 +83,5 @@ def told(tree, signers, test_key):
         signers=signers,
         certificate=path,
         enrolled=enrolled,
-        next_step=next_step(demanded, signers, path, enrolled),
+        next_step=next_step(demanded, signers, path, enrolled, tree.is_dir("/sys/firmware/efi")),
     )

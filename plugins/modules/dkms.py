@@ -178,6 +178,11 @@ tarballs:
       description: Size, bytes.
       type: int
       sample: 21044
+build_cpu_s:
+  description: CPU seconds, of users and of the kernel, that the builds took on this host.
+  returned: outside check mode
+  type: float
+  sample: 12.4
 signing:
   description:
     - Whether the kernel will load what was installed. Nothing is signed or enrolled by this module.
@@ -221,6 +226,7 @@ import filecmp
 import hashlib
 import os
 import re
+import resource
 import shutil
 import tarfile
 import time
@@ -309,6 +315,12 @@ class Host:
         built_at_s = min(_mtime(path) for path in modules)
         newest_s = _newest_mtime(self.tree.path("/usr/src/{0}-{1}".format(name, version)))
         return built_at_s < newest_s
+
+
+def _children_cpu_s():
+    """CPU seconds of the programs that were run and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _same(one, other):
@@ -465,8 +477,13 @@ class Dkms:
             self.result["actions"] = [" ".join(argv) for _verb, _kernel, argv in steps]
             after = predicted(records, wanted, steps)
         else:
+            self.result["build_cpu_s"] = 0.0
+            began_s = _children_cpu_s()
             for verb, kernel, argv in steps:
                 self.step(verb, kernel, argv)
+                if verb == "build":
+                    self.result["build_cpu_s"] += round(_children_cpu_s() - began_s, 2)
+                began_s = _children_cpu_s()
             if steps:
                 records = self.host.records(self.name)
             after = states(records, self.kernels)

@@ -227,11 +227,13 @@ def test_signing_is_told(host):
         ("", "", "is not signed"),
         ("A key", "/x is not enrolled", "mokutil --import /var/lib/dkms/mok.pub"),
         ("A key", "/x is already enrolled", None),
-        ("A key", "EFI variables are not supported on this system", None),
+        ("A key", "EFI variables are not supported on this system", "without UEFI none can be"),
+        ("A key", "EFI some other trouble", "mokutil --test-key /var/lib/dkms/mok.pub"),
     ],
 )
 def test_what_is_to_be_done_under_enforcement(host, signer, mokutil, words):
-    for name, text in ((ENFORCING, "Y\n"), ("var/lib/dkms/mok.pub", "")):
+    firmware = [] if "not supported" in mokutil else [("sys/firmware/efi/.there", "")]
+    for name, text in [(ENFORCING, "Y\n"), ("var/lib/dkms/mok.pub", ""), *firmware]:
         (host / name).parent.mkdir(parents=True, exist_ok=True)
         (host / name).write_text(text)
     module = MadeUp(host)
@@ -244,6 +246,10 @@ def test_what_is_to_be_done_under_enforcement(host, signer, mokutil, words):
     else:
         assert words in told["next_step"]
         assert module.warnings == [told["next_step"]]
+
+
+def test_what_a_build_cost_is_told(host):
+    assert run(MadeUp(host))["build_cpu_s"] >= 0
 
 
 def test_an_owners_certificate_is_found(host):
