@@ -151,6 +151,22 @@ static bool cipu_clock_retry(struct cipu *cipu, const struct cipu_sample *s,
 	return false;
 }
 
+/*
+ * One read of all ones can be a reply that got lost. The function is gone only
+ * if another register and the configuration space say the same.
+ */
+static bool cipu_clock_nobody(struct cipu *cipu)
+{
+	unsigned long flags;
+	bool nobody;
+
+	raw_spin_lock_irqsave(&cipu->lock, flags);
+	nobody = !cipu->status && PCI_POSSIBLE_ERROR(readb(cipu->base + CIPU_DEV_STAT));
+	raw_spin_unlock_irqrestore(&cipu->lock, flags);
+
+	return nobody && !pci_device_is_present(cipu->pdev);
+}
+
 /**
  * cipu_clock_read() - the one way to the device's time
  * @cipu: the function
@@ -192,7 +208,7 @@ static int cipu_clock_read(struct cipu *cipu, struct cipu_sample *s,
 	} while (again);
 
 	/* All ones may be an answer, or nobody there to give one. */
-	if (ret == -ENXIO && !pci_device_is_present(cipu->pdev))
+	if (ret == -ENXIO && cipu_clock_nobody(cipu))
 		ret = -ESHUTDOWN;
 	return ret;
 }

@@ -11,6 +11,8 @@
 #define CIPU_WATCH_POLL		HZ
 #define CIPU_RETRY_MIN		HZ
 #define CIPU_RETRY_MAX		(60 * HZ)
+/* Whether anybody is there again costs one read of the configuration space. */
+#define CIPU_RETRY_GONE		(2 * HZ)
 
 /* A maintenance that lasts too long is told of again, ever more seldom. */
 #define CIPU_MAINT_WAIT_MIN	HZ
@@ -133,6 +135,8 @@ static bool cipu_event_check_state(struct cipu *cipu)
 		return false;
 
 	stat = readb(cipu->base + CIPU_DEV_STAT);
+	if (PCI_POSSIBLE_ERROR(stat))	/* a lost reply, perhaps */
+		stat = readb(cipu->base + CIPU_DEV_STAT);
 	if (stat == CIPU_STAT_DRIVER_OK)
 		return true;
 
@@ -155,12 +159,14 @@ static void cipu_event_recover(struct cipu *cipu)
 			dev_err(dev, "function is gone\n");
 		WRITE_ONCE(cipu->cached.dev_stat, CIPU_STAT_RESET);
 		cipu_clock_set_status(cipu, -ENODEV);
-	} else {
-		cipu_hw_restore_config(cipu);
-		if (!cipu_bring_up(cipu)) {
-			dev_info(dev, "negotiated again, the clock can be read\n");
-			return;
-		}
+		cipu->retry_wait = CIPU_RETRY_GONE;
+		return;
+	}
+
+	cipu_hw_restore_config(cipu);
+	if (!cipu_bring_up(cipu)) {
+		dev_info(dev, "negotiated again, the clock can be read\n");
+		return;
 	}
 	cipu->retry_wait = min_t(unsigned long, 2 * cipu->retry_wait, CIPU_RETRY_MAX);
 }
