@@ -57,10 +57,9 @@ def next_step(demanded, signers, path, enrolled, firmware=True):
         )
     if enrolled is None and demanded and not firmware:
         return (
-            "The kernel takes only modules whose key it knows, and without UEFI none can be enrolled: "
-            "boot it without module.sig_enforce, or one that has the key of {0} built in.".format(
-                ", ".join(sorted(set(signers.values())))
-            )
+            "The kernel takes only modules whose key it knows, and without UEFI none can be "
+            "enrolled: boot it without module.sig_enforce, or one that has the key of "
+            "{0} built in.".format(", ".join(sorted(set(signers.values()))))
         )
     if enrolled is None and demanded:
         return (

@@ -222,12 +222,15 @@ make_log:
   type: str
 """
 
+import contextlib
+import fcntl
 import filecmp
 import hashlib
 import os
 import re
 import resource
 import shutil
+import signal
 import tarfile
 import time
 import zlib
@@ -252,6 +255,8 @@ from ansible_collections.cipu.clock.plugins.module_utils._dkms_plan import (
 from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
 
 SOURCE_FILES_LIMIT = 10000
+LOCK = "/run/lock/cipu-dkms"
+LOCK_WAIT_S = 1800
 
 
 class Host:
@@ -640,6 +645,27 @@ def _told(versions):
     return "".join(lines)
 
 
+@contextlib.contextmanager
+def alone(module, path=LOCK, wait_s=LOCK_WAIT_S):
+    """Be the one run of this module on this host.
+
+    A run whose connection was cut goes on building, and DKMS does not keep two apart.
+    """
+
+    def too_long(_number, _frame):
+        module.fail_json(
+            msg="Another run of this module on this host did not end within {0} s: "
+            "see `fuser {1}`.".format(wait_s, path)
+        )
+
+    with open(path, "w") as stream:
+        signal.signal(signal.SIGALRM, too_long)
+        signal.alarm(wait_s)
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        signal.alarm(0)
+        yield
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -668,7 +694,10 @@ def main():
         if not re.match(r"[A-Za-z0-9_][A-Za-z0-9_.+~:-]*$", module.params[option] or "x"):
             module.fail_json(msg="{0} is not a name that DKMS takes.".format(option))
     module.run_command_environ_update = {"LC_ALL": "C", "LANG": "C", "LANGUAGE": "C"}
-    Dkms(module, Host(module)).run()
+    if module.check_mode:
+        Dkms(module, Host(module)).run()
+    with alone(module):
+        Dkms(module, Host(module)).run()
 
 
 if __name__ == "__main__":

@@ -248,6 +248,17 @@ def test_what_is_to_be_done_under_enforcement(host, signer, mokutil, words):
         assert module.warnings == [told["next_step"]]
 
 
+def test_only_one_run_at_a_time(tmp_path):
+    module = MadeUp(tmp_path)
+    path = str(tmp_path / "lock")
+    with dkms.alone(module, path):
+        second = dkms.alone(module, path, wait_s=1)
+        with pytest.raises(Ended, match=r"Another run .* within 1 s"):
+            second.__enter__()
+    with dkms.alone(module, path, wait_s=1):
+        assert os.path.isfile(path)
+
+
 def test_what_a_build_cost_is_told(host):
     assert run(MadeUp(host))["build_cpu_s"] >= 0
 
