@@ -179,9 +179,9 @@ static int cmd_time(char **arg)
 }
 
 struct load {
-	const char *path;
+	const char *path, *ready;
 	int64_t until;
-	int clockids, keep_open;
+	int clockids;
 	unsigned int seed;
 	struct result r;
 };
@@ -191,13 +191,13 @@ static void *load_thread(void *data)
 {
 	static const int clockids[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW };
 	struct load *l = data;
-	int fd = -1;
+	int fd = open(l->path, O_RDWR);
 
 	while (now(CLOCK_MONOTONIC) < l->until && access("/tmp/stop", F_OK)) {
 		int which = l->clockids ? clockids[rand_r(&l->seed) % 3] : CLOCK_REALTIME;
 		int err;
 
-		if (fd < 0)
+		if (fd < 0 && !access(l->ready, F_OK))
 			fd = open(l->path, O_RDWR);
 		if (fd < 0) {
 			count(&l->r, errno);
@@ -207,7 +207,7 @@ static void *load_thread(void *data)
 		err = read_once(fd, rand_r(&l->seed) % METHODS, which,
 				1 + (int)(rand_r(&l->seed) % 25), &l->r);
 		count(&l->r, err);
-		if (err == ENODEV && !l->keep_open) {
+		if (err == ENODEV && *l->ready) {
 			close(fd);
 			fd = -1;
 		}
@@ -217,7 +217,11 @@ static void *load_thread(void *data)
 	return NULL;
 }
 
-/* load DEV SECONDS THREADS CLOCKIDS KEEP_OPEN: until the time is up or /tmp/stop is there */
+/*
+ * load DEV SECONDS THREADS CLOCKIDS READY: until the time is up or /tmp/stop is
+ * there. A clock that went away is opened anew as soon as the file READY is
+ * there; an empty name keeps it open.
+ */
 static int cmd_load(char **arg)
 {
 	int threads = atoi(arg[2]);
@@ -229,7 +233,7 @@ static int cmd_load(char **arg)
 		loads[i].path = arg[0];
 		loads[i].until = now(CLOCK_MONOTONIC) + atoi(arg[1]) * 1000000000LL;
 		loads[i].clockids = atoi(arg[3]);
-		loads[i].keep_open = atoi(arg[4]);
+		loads[i].ready = arg[4];
 		loads[i].seed = (unsigned int)i;
 		if (pthread_create(&ids[i], NULL, load_thread, &loads[i]))
 			return 1;

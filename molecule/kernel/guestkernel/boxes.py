@@ -2,6 +2,7 @@
 """The machine that the driver's tests share: its functions, and how they are made healthy again."""
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from .modules import Edit
 # On a loaded host an emulated read takes milliseconds, which must matter only where it is tested.
 MAX_LAT_NS = 1_000_000_000
 _EASY = ("--set", f"max_lat_ns={MAX_LAT_NS}")
+NEXT = ("next-kernel", "next-initrd")
 PRIMARY, REFERENCE = "cipu0", "ref0"
 PARTS = (
     Part(PRIMARY, _EASY),
@@ -41,8 +43,12 @@ def booted(
     variants: dict[str, Edit] | None = None,
     programs: Sequence[Path] = (),
     memory: int = 768,
+    next_kernel: bool = False,
 ) -> Iterator[Box]:
-    """A machine with the driver in /root, and variants of it under other names."""
+    """A machine with the driver in /root, and variants of it under other names.
+
+    With `next_kernel` the same kernel and initramfs lie there too, as NEXT.
+    """
     folder.mkdir(parents=True)
     ours = [modules.driver(kernel, folder / "driver"), modules.aid(kernel, folder / "aid")]
     for name, edit in (variants or {}).items():
@@ -50,6 +56,11 @@ def booted(
         ours.append(built.rename(built.with_name(f"{name}.ko")))
     guest = [*initramfs.compile_guest(folder), *programs]
     initrd = initramfs.make(folder / "initrd", guest, kernel.modules, ours)
+    if next_kernel:
+        image, same = folder / NEXT[0], folder / NEXT[1]
+        shutil.copy(kernel.image, image)
+        initrd.rename(same)
+        initrd = initramfs.make(initrd, guest, kernel.modules, [*ours, image, same])
     with running(kernel, initrd, parts, folder / "vm", memory=memory) as box:
         yield box
 

@@ -54,6 +54,12 @@ def aid(kernel: Kernel, folder: Path) -> Path:
     return folder / "cipu_poke.ko"
 
 
+def bare_clock(kernel: Kernel, folder: Path) -> Path:
+    """Build bare_clock.ko."""
+    kernel.make(copy(sorted((GUEST / "bare").iterdir()), folder))
+    return folder / "bare_clock.ko"
+
+
 def make_here(tree: Path, source: Path) -> None:
     """Build a module with this host's own compiler."""
     command = ["make", "-C", str(tree), f"M={source}", f"-j{os.cpu_count() or 1}", "modules"]

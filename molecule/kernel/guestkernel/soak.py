@@ -13,11 +13,12 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fleet import hotplug
 from fleet.errors import LabError
 from fleet.progress import say
 
@@ -72,6 +73,10 @@ class Soak:
             "vanish": self._vanish,
             "unload": self._unload,
         }
+        self.rounds = self.unplugs = 0
+        self.took: defaultdict[str, float] = defaultdict(float)
+        # A machine can be unplugged from only so often.
+        self.unplugging = {"unplug", "vanish"}
         # After these the driver counts from zero, or has read what the emulator was not asked for.
         self.unaccounted = {
             "all ones",
@@ -82,50 +87,60 @@ class Soak:
         }
 
     def run(self, seconds: float) -> None:
+        """Round after round of everything, each ending in a comparison, until the time is up."""
         box, end = self.box, time.monotonic() + seconds
-        told = time.monotonic()
         box.load()
         box.sh("insmod /root/cipu_poke.ko")
         while time.monotonic() < end and not self.wrong:
-            names = list(self.kinds)
-            self.random.shuffle(names)
-            # First all that leave the counters comparable, then the rest.
-            names.sort(key=lambda name: name in self.unaccounted)
-            boxes.heal(box)
-            self._configure()
-            self._start_load()
-            for number, name in enumerate(names):
-                if time.monotonic() >= end and number:
-                    break
-                if name in self.unaccounted and names[number - 1] not in self.unaccounted:
-                    self._settle()
-                    self._start_load()
-                self.kinds[name]()
-                self.injected[name] += 1
-                if self._check_splats():
-                    return
-                if time.monotonic() - told > 30:
-                    told = time.monotonic()
-                    faults = sum(self.injected.values())
-                    say(f"soak: {faults} faults so far, {int(end - told)} s to go")
-            self._stop_load()
+            started = time.monotonic()
+            self._round()
+            self.rounds += 1
+            say(
+                f"soak: round {self.rounds} took {time.monotonic() - started:.0f} s, "
+                f"{max(0, int(end - time.monotonic()))} s to go"
+            )
         self.control.clear()
 
-    def _configure(self) -> None:
-        self.control.set("max_lat_ns", _MAX_LAT_NS)
-        self.control.set("mt_tout_us", 500_000)
-        self.box.rebind()
+    def _round(self) -> None:
+        accounted = [name for name in self.kinds if name not in self.unaccounted]
+        self._begin()
+        if self._inject(accounted):
+            self._settle()
+            self._start_load()
+            self._inject(sorted(self.unaccounted))
+        self._stop_load()
+
+    def _inject(self, names: list[str]) -> bool:
+        """One of each, in any order; False as soon as the kernel complains."""
+        self.random.shuffle(names)
+        for name in names:
+            if name in self.unplugging and self.unplugs >= hotplug.MOST_UNPLUGS:
+                continue
+            self.injected[name] += 1
+            started = time.monotonic()
+            self.kinds[name]()
+            self.took[name] += time.monotonic() - started
+            self.wrong += self.box.splats()
+            if self.wrong:
+                self.wrong.append(f"the last fault was: {name}")
+                return False
+        return True
+
+    def _begin(self) -> None:
+        """Driver and emulator count from zero."""
+        self.control.clear()
+        assert self.box.rebind() == 0
         self.control.counts(reset=True)
+        self._start_load()
 
     # Load
 
     def _start_load(self) -> None:
-        clock, other = self.box.clock(), self.box.clock(boxes.REFERENCE)
-        clockids = 1 if self.box.read(clockid=1)["ok"] else 0
-        self.box.sh(
-            f"rm -f /tmp/stop; phc load {clock} 3600 6 {clockids} 0 > /tmp/load1 2>&1 &"
-            f" phc load {other} 3600 2 {clockids} 0 > /tmp/load2 2>&1 &"
-        )
+        box = self.box
+        clockids = bool(box.read(clockid=1)["ok"])
+        primary = box.load_command(threads=6, clockids=clockids, reopen=True)
+        other = box.load_command(boxes.REFERENCE, threads=2, clockids=clockids, reopen=True)
+        box.sh(f"rm -f /tmp/stop; {primary} > /tmp/load1 2>&1 & {other} > /tmp/load2 2>&1 &")
 
     def _stop_load(self) -> None:
         self.box.sh("touch /tmp/stop")
@@ -160,10 +175,6 @@ class Soak:
         self.compared[what] += 1
         if ours != theirs:
             self.wrong.append(f"{what}: the driver says {ours}, the emulator {theirs}")
-
-    def _check_splats(self) -> bool:
-        self.wrong += self.box.splats()
-        return bool(self.wrong)
 
     # Faults
 
@@ -227,6 +238,7 @@ class Soak:
         self._wait_well("back from all ones")
 
     def _unplug(self) -> None:
+        self.unplugs += 1
         self.box.machine.unplug(boxes.PRIMARY, 120)
         self.box.machine.plug(boxes.PRIMARY)
         self.box.wait(self.box.bound, 120, "bound again")
@@ -243,12 +255,14 @@ class Soak:
         self.box.wait(self.box.bound, 120, "bound again")
 
     def report(self) -> str:
-        lines = [f"{name:<32}{count:>6}" for name, count in sorted(self.injected.items())]
-        compared = f"{sum(self.compared.values())} comparisons of {len(self.compared)} counters"
-        readers = ", ".join(f"{name} {count}" for name, count in self.answers.most_common())
-        return "\n".join(
-            ["fault                            times", *lines, compared, f"readers: {readers}"]
-        )
+        lines = [f"{'fault':<32}{'times':>6}{'s each':>8}"]
+        for name, count in sorted(self.injected.items()):
+            lines.append(f"{name:<32}{count:>6}{self.took[name] / count:>8.1f}")
+        lines.append(f"{'compared with the emulator':<32}{'times':>6}")
+        lines += [f"{name:<32}{count:>6}" for name, count in sorted(self.compared.items())]
+        lines.append(f"{'answers to readers':<32}{'times':>10}")
+        lines += [f"{name:<32}{count:>10}" for name, count in self.answers.most_common()]
+        return "\n".join(lines)
 
 
 def main() -> int:
@@ -280,7 +294,7 @@ def main() -> int:
             wrong = soak.wrong + box.splats() + ([leaks] if leaks else [])
     for line in wrong[:_MOST_KINDS_OF_MISMATCH]:
         print(f"WRONG: {line}")
-    print(f"splats and mismatches: {len(wrong)}, leaks: {1 if leaks else 0}")
+    print(f"rounds {soak.rounds}, wrong {len(wrong)}, leaks {leaks.count('unreferenced object')}")
     print(f"{0 if wrong else 1} passed, {1 if wrong else 0} failed")
     return 1 if wrong else 0
 

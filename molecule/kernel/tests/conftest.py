@@ -70,7 +70,8 @@ def newest(work: Path) -> Iterator[Box]:
     except LabError as error:
         pytest.skip(str(error))
     programs = [testptp.ensure()]
-    with boxes.booted(kernel, work / "newest", boxes.PARTS[:2], programs=programs) as box:
+    parts = boxes.PARTS[:2]
+    with boxes.booted(kernel, work / "newest", parts, programs=programs, next_kernel=True) as box:
         box.load()
         box.sh("insmod /root/cipu_poke.ko")
         yield box

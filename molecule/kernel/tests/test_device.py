@@ -158,6 +158,35 @@ def test_lost_power_that_took_the_configuration_too_is_mended(box: Box) -> None:
     box.wait(lambda: box.attribute("dev_busy") == 1, 15, "events are seen again")
 
 
+def test_one_lost_reply_is_no_reset(box: Box) -> None:
+    control = box.controls["cipu0"]
+    control.fault("error_replies", register="dev_stat", count=1)
+    control.fault("invalid_timestamps", count=3)
+    assert box.read()["errors"] == {"EIO": 1}
+    box.wait(lambda: "error_replies" not in control.status()["faults"], 30, "asked why")
+    box.wait(lambda: box.read()["ok"] == 1, 30, "well")
+    assert box.attribute("dev_renegotiated") == 0
+
+
+def test_timestamps_of_all_ones_from_somebody_who_answers_are_just_bad(box: Box) -> None:
+    control = box.controls["cipu0"]
+    control.fault("error_replies", register="tstamp_ns", count=3)
+    assert box.read()["errors"] == {"EIO": 1}
+    assert box.read()["ok"] == 1
+    assert box.attribute("dev_renegotiated") == 0
+
+
+def test_a_function_that_is_gone_is_looked_for_steadily(box: Box) -> None:
+    control = box.controls["cipu0"]
+    control.fault("all_ones", config=True)
+    assert box.read()["errors"] == {"ENODEV": 1}
+    before = control.counts()["config"]["reads"]
+    # With ever longer waits up to a minute the eighth look would come after two minutes.
+    box.wait(lambda: control.counts()["config"]["reads"] >= before + 8, 60, "eight looks")
+    control.fault("all_ones", on=False)
+    box.wait(lambda: box.read()["ok"] == 1, 30, "the clock is back")
+
+
 def test_after_a_run_of_failures_nobody_hammers_the_bus(box: Box) -> None:
     control = box.controls["cipu0"]
     control.fault("invalid_timestamps")
@@ -171,7 +200,7 @@ def test_after_a_run_of_failures_nobody_hammers_the_bus(box: Box) -> None:
 def test_a_lost_reply_holds_up_one_reader_not_the_queue(box: Box) -> None:
     control = box.controls["cipu0"]
     control.fault("lost_replies", register="tstamp_ns", count=1)
-    answer = box.json(f"phc load {box.clock()} 8 8 0 1", 120)
+    answer = box.json(box.load_command(seconds=8), 120)
     assert answer["ok"] > 0
     assert control.counts()["timestamps"]["lost"] == 1
 

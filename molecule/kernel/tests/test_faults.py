@@ -204,7 +204,7 @@ def test_fault_16_a_read_storm_is_no_work_storm(box: Box) -> None:
     control = box.controls["cipu0"]
     control.fault("invalid_timestamps")
     seconds = 3
-    answer = box.json(f"phc load {box.clock()} {seconds} 8 0 1", 120)
+    answer = box.json(box.load_command(seconds=seconds), 120)
     counts = control.counts()
     calls = sum(answer["errors"].values())
     assert calls > 200, "not much of a storm"

@@ -11,10 +11,9 @@ from guestkernel.box import Box
 STOP = "touch /tmp/stop"
 
 
-def start_load(box: Box, threads: int = 8, keep_open: int = 0) -> None:
-    box.sh(
-        f"rm -f /tmp/stop; phc load {box.clock()} 600 {threads} 0 {keep_open} > /tmp/load 2>&1 &"
-    )
+def start_load(box: Box, threads: int = 8, *, reopen: bool = True) -> None:
+    command = box.load_command(seconds=600, threads=threads, reopen=reopen)
+    box.sh(f"rm -f /tmp/stop; {command} > /tmp/load 2>&1 &")
 
 
 def stop_load(box: Box) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def poke(box: Box, what: str) -> int:
 @pytest.mark.parametrize("method", ["flr", "pm"])
 def test_fault_11_a_function_reset_keeps_the_clock_and_its_index(box: Box, method: str) -> None:
     clock = box.clock()
-    start_load(box, keep_open=1)
+    start_load(box, reopen=False)
     box.sh(f"echo {method} > {box.device()}/reset_method")
     for _ in range(3):
         box.sh(f"echo 1 > {box.device()}/reset")

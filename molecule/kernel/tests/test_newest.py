@@ -5,7 +5,7 @@ import re
 
 import pytest
 from guestkernel import boxes
-from guestkernel.box import Box
+from guestkernel.box import APPEND, BOOT_SECONDS, Box
 from guestkernel.modules import driver_sources
 
 CLOCKIDS = {"realtime": 0, "monotonic": 1, "monotonic-raw": 4}
@@ -127,3 +127,22 @@ def test_testptp_is_told_that_there_is_no_hardware_cross_timestamp(box: Box) -> 
 def test_testptp_cannot_move_the_clock(box: Box, options: str) -> None:
     output = box.run(f"testptp -d {box.clock()} {options}")[1]
     assert re.search(r"(?i)operation not supported", output)
+
+
+def test_fault_11_the_kernel_after_kexec_reads_the_time(box: Box) -> None:
+    """The machine is another one after it, so this is the last test."""
+    control = box.controls["cipu0"]
+    before = box.mark()
+    kernel, initrd = (f"/root/{name}" for name in boxes.NEXT)
+    box.sh(f"phc kexec {kernel} {initrd} '{APPEND}' > /dev/console 2>&1 &")
+    box.wait_log("guest: agent ready", BOOT_SECONDS, before)
+    status = control.status()
+    assert control.counts()["resets"]["driver"] == 1
+    assert status["registers"]["dev_stat"] == 0
+    assert status["bus_master"] is False
+    box.wait(box.answers, 120, "the next kernel's shell")
+    box.load()
+    assert box.read(samples=5)["ok"] == 1
+    control.fault("busy")
+    box.wait(lambda: box.attribute("dev_busy") == 1, 30, "interrupts get through")
+    assert not re.search(r"BUG|WARNING", box.log(before))
