@@ -88,7 +88,7 @@ SYSTEMS = [
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
-    """By kernel and whether its headers are there: what the tables come to, as a run of ansible-playbook works them out."""
+    """By kernel, and whether its headers are there: what ansible-playbook makes of the tables."""
     folder = tmp_path_factory.mktemp("tables")
     (folder / "ansible_collections/cipu").mkdir(parents=True)
     (folder / "ansible_collections/cipu/clock").symlink_to(ROOT)
