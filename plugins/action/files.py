@@ -108,5 +108,5 @@ class ActionModule(ActionBase):
             # The first run told what it changed; the second only what it still had to.
             done = [a for a in first["actions"] if a not in result["actions"]]
             result["actions"] = done + result["actions"]
-            result["diff"] = first["diff"]
+            result["diff"], result["former"] = first["diff"], first["former"]
         return result

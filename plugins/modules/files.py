@@ -109,6 +109,14 @@ unsent:
   returned: always
   type: list
   elements: str
+former:
+  description:
+    - Each text file of O(files) outside O(root) that was changed, as it was before. Given as
+      O(files) they are put back.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{path: /etc/modprobe.d/ptp_cipu.conf, state: absent}]
 src_sha256:
   description: Checksum over all files, hexadecimal.
   returned: with O(src)
@@ -186,6 +194,17 @@ class Files:
         self.actions = []
         self.diff = []
         self.unsent = []
+        self.former = []
+
+    def remember(self, path, before):
+        """How a file was, before it is changed. Those beneath root are a tree, kept elsewhere."""
+        if self.module.params["root"] and path.startswith(self.module.params["root"] + os.sep):
+            return
+        if before is None:
+            self.former.append({"path": path, "state": "absent"})
+            return
+        mode = "0{0:o}".format(stat.S_IMODE(os.stat(path).st_mode))
+        self.former.append({"path": path, "content": to_text(before), "mode": mode})
 
     def note(self, verb, path, before, after):
         self.actions.append("{0} {1}".format(verb, path))
@@ -211,6 +230,7 @@ class Files:
                 self.note("write", path, None, to_bytes("sha256 {0}\n".format(item["sha256"])))
             else:
                 self.note("write", path, before, wanted)
+                self.remember(path, before)
             if not self.module.check_mode and wanted is not None:
                 self.write(path, wanted, bits)
         elif stat.S_IMODE(os.stat(path).st_mode) != bits:
@@ -246,7 +266,10 @@ class Files:
     def remove(self, path):
         if not os.path.lexists(path):
             return
-        self.note("remove", path, read(path), None)
+        before = read(path)
+        self.note("remove", path, before, None)
+        if before is not None:
+            self.remember(path, before)
         if not self.module.check_mode:
             os.unlink(path)
 
@@ -306,7 +329,11 @@ def main():
     except (Unusable, OSError, ValueError) as reason:
         module.fail_json(msg="files: {0}".format(reason), actions=[])
     module.exit_json(
-        changed=bool(work.actions), actions=work.actions, diff=work.diff, unsent=work.unsent
+        changed=bool(work.actions),
+        actions=work.actions,
+        diff=work.diff,
+        unsent=work.unsent,
+        former=work.former,
     )
 
 

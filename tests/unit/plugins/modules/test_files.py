@@ -157,3 +157,23 @@ def test_what_arrives_broken_is_not_taken(tmp_path):
     with pytest.raises(files.Unusable):
         files.run(MadeUp(files=[wanted]))
     assert not path.exists()
+
+
+def test_what_was_there_can_be_put_back(tmp_path):
+    kept, gone, new, same = (tmp_path / name for name in ("kept", "gone", "new", "same"))
+    kept.write_text("before\n")
+    kept.chmod(0o600)
+    gone.write_text("gone\n")
+    same.write_text("same\n")
+    wanted = [
+        item(kept, "after\n"),
+        dict(item(gone, ""), state="absent"),
+        item(new, "new\n"),
+        item(same, "same\n"),
+    ]
+    tree = [item("tree", "beneath root\n")]
+    former = files.run(MadeUp(root=str(tmp_path / "root"), files=tree + wanted)).former
+    assert [os.path.basename(told["path"]) for told in former] == ["kept", "gone", "new"]
+    files.run(MadeUp(files=[dict(item(told["path"], ""), **told) for told in former]))
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("before\n", 0o600)
+    assert (gone.read_text(), new.exists()) == ("gone\n", False)
