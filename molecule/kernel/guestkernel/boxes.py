@@ -52,7 +52,7 @@ def booted(
     folder.mkdir(parents=True)
     ours = [modules.driver(kernel, folder / "driver"), modules.aid(kernel, folder / "aid")]
     for name, edit in (variants or {}).items():
-        built = modules.driver(kernel, folder / name, edit)
+        built = modules.driver(kernel, folder / "variants", edit)
         ours.append(built.rename(built.with_name(f"{name}.ko")))
     guest = [*initramfs.compile_guest(folder), *programs]
     initrd = initramfs.make(folder / "initrd", guest, kernel.modules, ours)

@@ -30,7 +30,10 @@ def aid_sources() -> list[Path]:
 def copy(sources: list[Path], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for path in sources:
-        shutil.copy(path, folder)
+        target = folder / path.name
+        # What has not changed is not compiled again.
+        if not target.exists() or target.read_bytes() != path.read_bytes():
+            shutil.copy(path, target)
     return folder
 
 
