@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet import functions, qemu
+from fleet.build import tail
 from fleet.control import Control
 from fleet.errors import LabError, TimeoutExpiredError
 from fleet.machine import Function, Machine, Spec, functions_in
@@ -87,11 +88,15 @@ class Agent:
             if left <= 0:
                 raise TimeoutExpiredError(f"The guest did not finish in time: {command}")
             self._line.settimeout(left)
-            with contextlib.suppress(TimeoutError):
+            try:
                 data = self._line.recv(65536)
-                if not data:
-                    raise LabError("The guest's machine ended.")
-                self._buffer += data
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                data = b""
+            if not data:
+                raise LabError("The guest's machine ended.")
+            self._buffer += data
 
 
 class _AgentMachine(Machine):
@@ -123,6 +128,8 @@ class Box:
         try:
             return self.agent.run(command, seconds)
         except LabError as error:
+            if not self.machine.running:
+                raise LabError(str(error), tail(self.machine.log)) from error
             raise self.machine.trouble(str(error)) from error
 
     def answers(self) -> bool:
@@ -290,5 +297,6 @@ def running(
         agent.connect()
         stack.callback(agent.close)
         box = Box(machine, agent, controls)
-        box.sh("true", BOOT_SECONDS)
+        # What is sent before the agent has opened its line is lost.
+        box.wait(box.answers, BOOT_SECONDS, "the guest's shell answers")
         yield box

@@ -222,7 +222,13 @@ class Soak:
         self._wait_well("negotiated again")
 
     def _wait_well(self, what: str) -> None:
-        self.box.wait(lambda: self.control.status()["registers"]["dev_stat"] == 2, 120, what)
+        """Until the driver has done its handshake, if one was due, and gives time."""
+
+        def well() -> bool:
+            in_use = self.control.status()["registers"]["dev_stat"] == 2
+            return in_use and self.box.read()["ok"] == 1
+
+        self.box.wait(well, 120, what)
 
     def _suspend(self) -> None:
         test = "/sys/power/pm_test"
@@ -244,6 +250,8 @@ class Soak:
         self.box.wait(self.box.bound, 120, "bound again")
 
     def _vanish(self) -> None:
+        # QEMU (seen in 11.1) aborts on a write to a function that has just vanished.
+        self._wait_well("nothing under way")
         self.control.fault("vanish")
         self.box.sh("true")
         self.control.fault("return")
