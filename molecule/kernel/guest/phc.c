@@ -211,6 +211,9 @@ static void *load_thread(void *data)
 			close(fd);
 			fd = -1;
 		}
+		/* Leave something of the processor to those who mend it. */
+		if (err)
+			usleep(1000);
 	}
 	if (fd >= 0)
 		close(fd);
