@@ -226,7 +226,7 @@ class Soak:
 
         def well() -> bool:
             in_use = self.control.status()["registers"]["dev_stat"] == 2
-            return in_use and self.box.read()["ok"] == 1
+            return bool(in_use and self.box.read()["ok"] == 1)
 
         self.box.wait(well, 120, what)
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the driver does on the bus and shows to its users."""
 
+import re
+
 import pytest
 from guestkernel.box import Box
 
@@ -41,9 +43,9 @@ def test_the_bring_up_goes_by_the_book(box: Box) -> None:
 def test_the_versions_are_told(box: Box) -> None:
     attributes = box.attributes()
     assert attributes["reg_drv_ver"] == 0x00010300
-    major, minor, patch = (
-        int(word) for word in box.sh("uname -v -r").split()[0].split("-")[0].split(".")[:3]
-    )
+    release = re.match(r"(\d+)\.(\d+)\.(\d+)", box.sh("uname -r"))
+    assert release is not None
+    major, minor, patch = (int(word) for word in release.groups())
     version = attributes["reg_env_ver"]
     assert version >> 27 == 0x1F
     assert (version >> 16) & 0xFF == major
