@@ -191,7 +191,7 @@ static void *load_thread(void *data)
 {
 	static const int clockids[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW };
 	struct load *l = data;
-	int fd = open(l->path, O_RDWR);
+	int fd = *l->ready ? -1 : open(l->path, O_RDWR);
 
 	while (now(CLOCK_MONOTONIC) < l->until && access("/tmp/stop", F_OK)) {
 		int which = l->clockids ? clockids[rand_r(&l->seed) % 3] : CLOCK_REALTIME;
@@ -222,8 +222,8 @@ static void *load_thread(void *data)
 
 /*
  * load DEV SECONDS THREADS CLOCKIDS READY: until the time is up or /tmp/stop is
- * there. A clock that went away is opened anew as soon as the file READY is
- * there; an empty name keeps it open.
+ * there. The clock is opened, also anew, only while the file READY is there;
+ * an empty name keeps it open.
  */
 static int cmd_load(char **arg)
 {
