@@ -296,7 +296,7 @@ def main() -> int:
             soak = Soak(box, options.seed)
             try:
                 soak.run(60 * options.minutes)
-                leaks = _leaks(box)
+                leaks = "" if soak.wrong else _leaks(box)
             finally:
                 print(soak.report())
             wrong = soak.wrong + box.splats() + ([leaks] if leaks else [])
