@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every fault: what the guest sees of it, how long it lasts, and that nothing stays behind."""
 
+import socket
 import struct
 import time
 from typing import Any
 
 import pytest
+from emulator.clock import ClockModel
+from emulator.device import CipuDevice
+from emulator.loop import Loop
+from emulator.pci import PciFunction, PciOptions
+from emulator.session import Session
 from vfio_client import (
     CONFIG,
     DRV_VER,
@@ -218,6 +224,18 @@ def test_power_loss_is_silent(guest: Client, control: ControlClient) -> None:
     control.do("fault", name="reset", config=True)
     assert guest.config(4, 2) == 0
     assert control.do("counts")["resets"]["power"] == 2
+
+
+def test_hanging_up_over_an_unread_request_is_an_end_and_no_reset() -> None:
+    ours, theirs = socket.socketpair()
+    function = PciFunction(PciOptions(), lambda cause: None)
+    device = CipuDevice(ClockModel(), function.trigger)
+    session = Session(ours, function, device, Loop(), lambda why: None, handshake_us=10**6)
+    with theirs:
+        theirs.sendall(bytes(64))
+        session.close("vanished")
+        theirs.settimeout(5)
+        assert theirs.recv(1) == b""
 
 
 def test_vanish_and_return(guest: Client, control: ControlClient, emulator: Running) -> None:
