@@ -302,7 +302,9 @@ def main() -> int:
             wrong = soak.wrong + box.splats() + ([leaks] if leaks else [])
     for line in wrong[:_MOST_KINDS_OF_MISMATCH]:
         print(f"WRONG: {line}")
-    print(f"rounds {soak.rounds}, wrong {len(wrong)}, leaks {leaks.count('unreferenced object')}")
+    # No packaged kernel has kmemleak.
+    leaked = leaks.count("unreferenced object") if kernel.name == "debug" else "not looked for"
+    print(f"rounds {soak.rounds}, wrong {len(wrong)}, leaks {leaked}")
     print(f"{0 if wrong else 1} passed, {1 if wrong else 0} failed")
     return 1 if wrong else 0
 
