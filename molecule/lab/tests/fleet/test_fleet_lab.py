@@ -91,10 +91,17 @@ def test_an_emulator_that_fails_takes_all_down(
 
 
 def begin(*arguments: str) -> "subprocess.Popen[str]":
-    """The command line as a process of its own."""
+    """The command line as a process of its own.
+
+    It hears signals even where the tests were started with some of them ignored, as in the
+    background of a shell.
+    """
     search = os.pathsep.join([str(paths.LAB_DIR), str(HERE)])
     return subprocess.Popen(
-        [sys.executable, str(HERE / "fake_lab.py"), *arguments],
+        [
+            *("env", "--default-signal=INT,TERM,HUP"),
+            *(sys.executable, str(HERE / "fake_lab.py"), *arguments),
+        ],
         env={**os.environ, "PYTHONPATH": search},
         stderr=subprocess.PIPE,
         text=True,
