@@ -86,12 +86,12 @@ class Soak:
             "unload",
         }
 
-    def run(self, seconds: float) -> None:
-        """Round after round of everything, each ending in a comparison, until the time is up."""
+    def run(self, seconds: float, rounds: int) -> None:
+        """Round after round of everything, each with a comparison, for that long and that often."""
         box, end = self.box, time.monotonic() + seconds
         box.load()
         box.sh("insmod /root/cipu_poke.ko")
-        while time.monotonic() < end and not self.wrong:
+        while (time.monotonic() < end or self.rounds < rounds) and not self.wrong:
             started = time.monotonic()
             self._round()
             self.rounds += 1
@@ -276,6 +276,7 @@ class Soak:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--rounds", type=int, default=0, help="at least this many, however long")
     parser.add_argument("--kernel", default="debug", help="debug, or a series such as 6.1 or 7")
     parser.add_argument("--seed", type=int, default=time.time_ns() & 0xFFFF)
     parser.add_argument(
@@ -295,7 +296,7 @@ def main() -> int:
             say(f"soak: up after {time.monotonic() - started:.0f} s")
             soak = Soak(box, options.seed)
             try:
-                soak.run(60 * options.minutes)
+                soak.run(60 * options.minutes, options.rounds)
                 leaks = "" if soak.wrong else _leaks(box)
             finally:
                 print(soak.report())

@@ -1,15 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Installs the newest kernel for virtual machines that backports have, and puts it where a boot loader looks: Debian's
-# newer packages keep it beside its modules. The last line is its release.
+# newer_kernel.sh PACKAGE...: installs the newest kernel packages that backports have, and puts the kernel where a boot loader
+# looks: Debian's newer packages keep it beside its modules. The last line is its release.
 set -eu
 list=/etc/apt/sources.list.d/backports.list
+trap 'rm -f "$list"' EXIT
 sed -nE 's/^(deb .* )([a-z]+) main.*/\1\2-backports main/p; q' /etc/apt/sources.list >"$list"
 # Only this list: reading all of Debian's again would cost a minute a call under emulation.
 apt-get -qq -o Dir::Etc::SourceList="$list" -o Dir::Etc::SourceParts=- -o APT::Get::List-Cleanup=false update
 suite=$(sed -E 's/.* ([a-z]+-backports) main/\1/' "$list")
-DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -t "$suite" linux-image-cloud-amd64 >&2
+DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -t "$suite" "$@" >&2
 release=$(ls -v /lib/modules | tail -n 1)
-cp -n "/lib/modules/$release/vmlinuz" "/boot/vmlinuz-$release" || true
+[ -e "/boot/vmlinuz-$release" ] || cp "/lib/modules/$release/vmlinuz" "/boot/vmlinuz-$release"
 [ -e "/boot/initrd.img-$release" ] || update-initramfs -c -k "$release" >&2
 echo "$release"
