@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup packages test demo clean images kernel soak lint unit native driver vm
+.PHONY: help setup packages test demo clean images kernel soak short-soak lint unit native driver vm
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,7 +65,10 @@ kernel: setup ## the driver under every fault, on a debug kernel that is built o
 soak: setup ## MINUTES=n of readers, faults, resets and unplugging at once, on the debug kernel
 	@$(MAKE) -C molecule/kernel soak
 
-test: ## lint, unit, native, driver and vm, with a table at the end
+short-soak: setup ## one round of it
+	@$(MAKE) -C molecule/kernel soak MINUTES=0 ROUNDS=1
+
+test: ## lint, unit, native, driver, vm and, where the debug kernel is built, short-soak
 	@tests/run
 
 demo: setup images ## a fleet of three VMs, rolled out, audited, one made ill (KEEP=1 leaves it up)

@@ -30,6 +30,9 @@ int cipu_bring_up(struct cipu *cipu)
 	cipu_inc(&cipu->count.renegotiated);
 	cipu_event_sync(cipu);
 	cipu_clock_set_status(cipu, 0);
+
+	/* The PCI core gives a saved state back once, and a reset or a sleep has used it. */
+	pci_save_state(cipu->pdev);
 	return 0;
 }
 

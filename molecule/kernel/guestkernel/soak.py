@@ -279,15 +279,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=0, help="at least this many, however long")
     parser.add_argument("--kernel", default="debug", help="debug, or a series such as 6.1 or 7")
     parser.add_argument("--seed", type=int, default=time.time_ns() & 0xFFFF)
-    parser.add_argument(
-        "--if-cached",
-        action="store_true",
-        help="do nothing where the debug kernel is not built yet",
-    )
     options = parser.parse_args()
-    if options.if_cached and not debug.cached():
-        print("soak: skipped, the debug kernel is not built: make -C molecule/kernel debug-kernel")
-        return 0
     kernel = debug.ensure() if options.kernel == "debug" else packaged.ensure(options.kernel)
     say(f"soak: {options.minutes:g} minutes on {kernel.name} {kernel.release}, seed {options.seed}")
     with tempfile.TemporaryDirectory(prefix="cipu-s-") as folder:

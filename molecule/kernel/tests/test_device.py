@@ -151,9 +151,20 @@ def test_a_device_that_forgot_its_epoch_is_found_out_by_the_jump(box: Box) -> No
     box.wait(lambda: box.read()["ok"] == 1, 20, "negotiated again")
 
 
-def test_lost_power_that_took_the_configuration_too_is_mended(box: Box) -> None:
+@pytest.mark.parametrize(
+    "before",
+    [
+        "true",
+        # Both have the PCI core use up the state that the driver saved.
+        "echo flr > {device}/reset_method && echo 1 > {device}/reset",
+        "(cd /sys/power && echo devices > pm_test && echo mem > state; echo none > pm_test)",
+    ],
+    ids=["at once", "after a reset", "after a sleep"],
+)
+def test_lost_power_that_took_the_configuration_too_is_mended(box: Box, before: str) -> None:
     control = box.controls["cipu0"]
-    assert box.read()["ok"] == 1
+    box.sh(before.format(device=box.device()), 300)
+    box.wait(lambda: box.read()["ok"] == 1, 30, "well")
     control.fault("reset", config=True)
     box.wait(lambda: box.read()["ok"] == 1, 40, "configured and negotiated again")
     control.fault("busy")
