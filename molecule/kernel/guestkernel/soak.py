@@ -73,7 +73,7 @@ class Soak:
             "vanish": self._vanish,
             "unload": self._unload,
         }
-        self.rounds = self.unplugs = 0
+        self.rounds = self.unplugs = self.rescans = 0
         self.took: defaultdict[str, float] = defaultdict(float)
         # A machine can be unplugged from only so often.
         self.unplugging = {"unplug", "vanish"}
@@ -225,6 +225,12 @@ class Soak:
         """Until the driver has done its handshake, if one was due, and gives time."""
 
         def well() -> bool:
+            if not self.box.bound():
+                # ACPI's hotplug takes a silent function off the bus if it looks just then, which
+                # after a plug it does late. Nothing but this brings it back.
+                self.rescans += 1
+                self.box.sh("echo 1 > /sys/bus/pci/rescan")
+                return False
             in_use = self.control.status()["registers"]["dev_stat"] == 2
             return bool(in_use and self.box.read()["ok"] == 1)
 
@@ -270,6 +276,7 @@ class Soak:
         lines += [f"{name:<32}{count:>6}" for name, count in sorted(self.compared.items())]
         lines.append(f"{'answers to readers':<32}{'times':>10}")
         lines += [f"{name:<32}{count:>10}" for name, count in self.answers.most_common()]
+        lines.append(f"looked for by a rescan of the bus: {self.rescans} times")
         return "\n".join(lines)
 
 
