@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Emulated clock functions: one emulator process each."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -47,11 +48,13 @@ def start(function: Function, *, options: Sequence[str] = (), owned: bool = Fals
     def listens() -> bool:
         if not emulator.alive():
             raise LabError(f"The emulator of {function.name} ended at once.", tail(log))
-        return function.socket.exists() and function.control.exists()
+        # A socket has its name a moment before anybody can connect.
+        with contextlib.suppress(LabError):
+            return bool(control.status()["listening"])
+        return False
 
     try:
         until(listens, 120, f"The emulator of {function.name} listens", pace=0.05)
-        control.status()
     except BaseException as error:
         stop(function)
         if isinstance(error, TimeoutExpiredError):
