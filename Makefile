@@ -62,7 +62,7 @@ vm: setup images ## molecule in real VMs; SCENARIOS="dkms" names others than def
 kernel: setup ## the driver under every fault, on a debug kernel that is built once (7 min)
 	@$(MAKE) -C molecule/kernel test newest
 
-soak: setup ## MINUTES=n of readers, faults, resets and unplugging at once, on the debug kernel
+soak: setup ## MINUTES=n and ROUNDS=n at least of readers, faults, resets and unplugging at once, on the debug kernel
 	@$(MAKE) -C molecule/kernel soak
 
 short-soak: setup ## one round of it
