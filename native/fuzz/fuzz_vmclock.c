@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (v.time_fraction_ns.value >= 1000000000)
 		abort();
 	vmclock_status_name(v.status.value);
+	vmclock_time_type_name(v.time_type.value);
 	vmclock_leap_name(v.leap_indicator.value);
 	vmclock_smearing_name(v.smearing_hint.value);
 	return 0;

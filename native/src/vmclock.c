@@ -85,7 +85,7 @@ const char *vmclock_counter_name(uint8_t counter_id)
 	return counter_id == VMCLOCK_COUNTER_INVALID ? "invalid" : NAME_OF(names, counter_id);
 }
 
-const char *vmclock_time_type_name(uint8_t time_type)
+const char *vmclock_time_type_name(uint64_t time_type)
 {
 	static const char *const names[] = { "utc", "tai", "monotonic", "smeared",
 					     "maybe_smeared" };
@@ -121,7 +121,7 @@ static bool has_time(const struct vmclock *v)
 {
 	return (v->counter_id == VMCLOCK_COUNTER_ARM_VCNT ||
 		v->counter_id == VMCLOCK_COUNTER_X86_TSC) &&
-	       v->time_type <= 2 && v->status.known &&
+	       v->time_type.value <= 2 && v->status.known &&
 	       (v->status.value == VMCLOCK_SYNCHRONIZED || v->status.value == VMCLOCK_FREERUNNING);
 }
 
@@ -182,6 +182,7 @@ void vmclock_parse(const uint8_t *bytes, size_t length, struct vmclock *v)
 {
 	struct page page = { bytes, length };
 	struct vmclock_u64 tai_offset;
+	bool has_counter;
 
 	memset(v, 0, sizeof(*v));
 	v->present = true;
@@ -191,13 +192,15 @@ void vmclock_parse(const uint8_t *bytes, size_t length, struct vmclock *v)
 	if (page.size > v->size)
 		page.size = v->size;
 	v->counter_id = bytes[AT_COUNTER_ID];
-	v->time_type = bytes[AT_TIME_TYPE];
+	has_counter = v->counter_id != VMCLOCK_COUNTER_INVALID;
+	v->time_type = field(&page, AT_TIME_TYPE, 1, has_counter);
 	v->disruption_marker = little_endian(bytes + AT_DISRUPTION_MARKER, 8);
 	v->flags = little_endian(bytes + AT_FLAGS, 8);
 	v->status = field(&page, AT_CLOCK_STATUS, 1, true);
-	v->smearing_hint = field(&page, AT_SMEARING_HINT, 1, true);
-	v->leap_indicator = field(&page, AT_LEAP_INDICATOR, 1, true);
-	tai_offset = field(&page, AT_TAI_OFFSET, 2, v->flags & VMCLOCK_FLAG_TAI_OFFSET);
+	v->smearing_hint = field(&page, AT_SMEARING_HINT, 1, has_counter);
+	v->leap_indicator = field(&page, AT_LEAP_INDICATOR, 1, has_counter);
+	tai_offset = field(&page, AT_TAI_OFFSET, 2,
+			   has_counter && v->flags & VMCLOCK_FLAG_TAI_OFFSET);
 	v->has_tai_offset = tai_offset.known;
 	v->tai_offset_s = (int16_t)(uint16_t)tai_offset.value;
 	v->vm_generation = field(&page, AT_VM_GENERATION, 8, v->flags & VMCLOCK_FLAG_VM_GENERATION);

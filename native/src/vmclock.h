@@ -36,7 +36,10 @@ enum vmclock_flag {
 	VMCLOCK_FLAG_VM_GENERATION = 1u << 8,
 };
 
-/* A field that the page is too small for, or whose flag is not set, is not known. */
+/*
+ * A field that the page is too small for, or whose flag is not set, is not known; and without a
+ * counter nothing is that describes time: those bytes are nought then, which would read as a scale.
+ */
 struct vmclock_u64 {
 	bool known;
 	uint64_t value;
@@ -53,10 +56,10 @@ struct vmclock {
 	uint32_t size;
 	uint16_t version;
 	uint8_t counter_id;
-	uint8_t time_type;
 	uint64_t disruption_marker;
 	uint64_t flags;
 	struct vmclock_u64 status;
+	struct vmclock_u64 time_type;
 	struct vmclock_u64 smearing_hint;
 	bool has_tai_offset;
 	int16_t tai_offset_s;
@@ -79,7 +82,7 @@ void vmclock_read(const char *root, struct vmclock *v);
 
 /* NULL for a value without a name. */
 const char *vmclock_counter_name(uint8_t counter_id);
-const char *vmclock_time_type_name(uint8_t time_type);
+const char *vmclock_time_type_name(uint64_t time_type);
 const char *vmclock_status_name(uint64_t status);
 const char *vmclock_smearing_name(uint64_t hint);
 const char *vmclock_leap_name(uint64_t indicator);

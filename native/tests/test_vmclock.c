@@ -27,7 +27,7 @@ static void a_good_page_is_read_whole(void **state)
 	assert_null(v.problem);
 	assert_true(v.disruption_marker == 0xfeedfacecafe);
 	assert_string_equal(vmclock_counter_name(v.counter_id), "x86_tsc");
-	assert_string_equal(vmclock_time_type_name(v.time_type), "utc");
+	assert_string_equal(vmclock_time_type_name(v.time_type.value), "utc");
 	assert_string_equal(vmclock_status_name(v.status.value), "synchronized");
 	assert_string_equal(vmclock_smearing_name(v.smearing_hint.value), "utc_sls");
 	assert_string_equal(vmclock_leap_name(v.leap_indicator.value), "pre_positive");
@@ -52,6 +52,10 @@ static void without_a_counter_there_is_no_time(void **state)
 	assert_null(v.problem);
 	assert_string_equal(vmclock_counter_name(v.counter_id), "invalid");
 	assert_true(v.disruption_marker == 0xfeedfacecafe);
+	assert_false(v.time_type.known);
+	assert_false(v.smearing_hint.known);
+	assert_false(v.leap_indicator.known);
+	assert_false(v.has_tai_offset);
 	assert_false(v.time_s.known);
 	assert_false(v.counter_value.known);
 	assert_false(v.counter_hz.known);
