@@ -114,6 +114,12 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes, to_text
+from ansible_collections.cipu.clock.plugins.module_utils._files import (
+    Unwritable,
+    difference,
+    read,
+    write,
+)
 
 SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -199,17 +205,9 @@ class Chrony:
             == 0
         )
 
-    @staticmethod
-    def read(path):
-        try:
-            with open(path, "rb") as stream:
-                return stream.read()
-        except (IOError, OSError):
-            return None
-
     # --- the test before anything is changed ---
     def test(self, wanted):
-        config = self.read(self.params["config"])
+        config = read(self.params["config"])
         if config is None:
             raise Unusable("{0} is missing: is chrony installed?".format(self.params["config"]))
         folder = os.path.dirname(self.params["path"])
@@ -228,9 +226,7 @@ class Chrony:
                 os.path.join(trial, os.path.basename(self.params["path"])),
             )
             for path, content in ((main, to_bytes(text)), (dropin, wanted)):
-                with open(path, "wb") as stream:
-                    stream.write(content)
-                os.chmod(path, 0o644)
+                write(self.module, path, content, 0o644)
             code, _out, err = self.module.run_command([self.daemon, "-p", "-f", main])
             if code:
                 raise Unusable(self.explain(err, main, dropin))
@@ -247,7 +243,7 @@ class Chrony:
         if not place:
             return "{0} the configuration: {1}; {2}".format(head, said, tail)
         number, path = place
-        lines = to_text(self.read(path) or b"").splitlines()
+        lines = to_text(read(path) or b"").splitlines()
         line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
         shown = {main: self.params["config"], dropin: self.params["path"]}.get(path, path)
         option = self.refused_option(line)
@@ -275,24 +271,18 @@ class Chrony:
 
     def put(self, path, content):
         """Have the file so; none removes it. Says whether anything changed."""
-        if self.read(path) == content:
+        if read(path) == content:
             return False
         self.actions.append("{0} {1}".format("remove" if content is None else "write", path))
         if self.module.check_mode:
             return True
-        folder = os.path.dirname(path)
         if content is None:
+            folder = os.path.dirname(path)
             os.unlink(path)
             if folder.endswith(".service.d") and not os.listdir(folder):
                 os.rmdir(folder)
             return True
-        if not os.path.isdir(folder):
-            os.makedirs(folder, 0o755)
-        handle, temporary = tempfile.mkstemp(prefix=".cipu-", dir=folder)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        self.module.atomic_move(temporary, path)
-        os.chmod(path, 0o644)
+        write(self.module, path, content, 0o644)
         return True
 
     def put_all(self, dropin, unit):
@@ -355,10 +345,15 @@ class Chrony:
                 wanted, unit
             )  # a fresh host in check mode: the package would be there by now
             return
-        former = self.read(self.params["path"]), self.read(self.unit)
+        former = read(self.params["path"]), read(self.unit)
         if former != (wanted, unit):
             self.test(wanted)
-        changed = self.put_all(wanted, unit)
+        try:
+            changed = self.put_all(wanted, unit)
+        except Unwritable:
+            # The one may have been written where the other could not be.
+            self.put_all(*former)
+            raise
         if self.module.run_command(["systemctl", "is-enabled", "-q", self.params["service"]])[0]:
             self.command("systemctl", "enable", self.params["service"])
         if changed or not self.running():
@@ -377,30 +372,21 @@ class Chrony:
             self.restart()
 
 
-def difference(path, before, after):
-    return {
-        "before_header": path,
-        "after_header": path,
-        "before": to_text(before or b""),
-        "after": to_text(after or b""),
-    }
-
-
 def main():
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     module.run_command_environ_update = {"LC_ALL": "C"}
     work = Chrony(module)
     dropin, unit = module.params["path"], work.unit
-    before = {path: work.read(path) for path in (dropin, unit)}
+    before = {path: read(path) for path in (dropin, unit)}
     failure = None
     try:
         if module.params["state"] == "present":
             work.present()
         else:
             work.absent()
-    except (Unusable, OSError) as reason:
+    except (Unusable, Unwritable, OSError) as reason:
         failure = str(reason)
-    after = {path: work.read(path) for path in before}
+    after = {path: read(path) for path in before}
     if module.check_mode and not failure:
         wanted = module.params["state"] == "present"
         after[dropin] = to_bytes(module.params["content"]) if wanted else None

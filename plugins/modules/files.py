@@ -127,10 +127,15 @@ import hashlib
 import os
 import shutil
 import stat
-import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes, to_text
+from ansible_collections.cipu.clock.plugins.module_utils._files import (
+    Unwritable,
+    difference,
+    read,
+    write,
+)
 
 SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -170,14 +175,6 @@ def resolve(root, path):
     return full
 
 
-def read(path):
-    try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except (IOError, OSError):
-        return None
-
-
 def strangers(root, known):
     """Files beneath root that are not among the known paths."""
     found = []
@@ -208,14 +205,7 @@ class Files:
 
     def note(self, verb, path, before, after):
         self.actions.append("{0} {1}".format(verb, path))
-        self.diff.append(
-            {
-                "before_header": path,
-                "after_header": path,
-                "before": to_text(before or b"", errors="replace"),
-                "after": to_text(after or b"", errors="replace"),
-            }
-        )
+        self.diff.append(difference(path, before, after))
 
     def hold(self, path, item):
         bits, before = int(item["mode"], 8), read(path)
@@ -232,7 +222,7 @@ class Files:
                 self.note("write", path, before, wanted)
                 self.remember(path, before)
             if not self.module.check_mode and wanted is not None:
-                self.write(path, wanted, bits)
+                write(self.module, path, wanted, bits)
         elif stat.S_IMODE(os.stat(path).st_mode) != bits:
             self.note("chmod {0}".format(item["mode"]), path, before, before)
             if not self.module.check_mode:
@@ -247,21 +237,6 @@ class Files:
         if content is None or hashlib.sha256(content).hexdigest() != item["sha256"]:
             raise Unusable("what arrived for {0} is not what was sent".format(path))
         return content
-
-    def write(self, path, content, bits):
-        folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
-            os.makedirs(folder, 0o755)
-        handle, temporary = tempfile.mkstemp(prefix=".cipu-", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            self.module.atomic_move(temporary, path)
-            # The move gives a new file the default mode, and leaves another the one it had.
-            os.chmod(path, bits)
-        finally:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
 
     def remove(self, path):
         if not os.path.lexists(path):
@@ -326,7 +301,7 @@ def main():
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
         work = run(module)
-    except (Unusable, OSError, ValueError) as reason:
+    except (Unusable, Unwritable, OSError, ValueError) as reason:
         module.fail_json(msg="files: {0}".format(reason), actions=[])
     module.exit_json(
         changed=bool(work.actions),

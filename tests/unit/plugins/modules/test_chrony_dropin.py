@@ -126,6 +126,20 @@ def test_a_good_dropin_is_written_once(tmp_path):
     assert daemon.restarts == 1
 
 
+def test_the_dropin_is_put_back_where_the_one_of_the_unit_cannot_be_written(tmp_path):
+    daemon = Daemon(tmp_path)
+    chrony_dropin.Chrony(daemon).present()
+    daemon.params["content"] = GOOD + "# more\n"
+    daemon.params["unit_content"] = "[Unit]\n"
+    (tmp_path / "blocked").write_text("")
+    work = chrony_dropin.Chrony(daemon)
+    work.unit = str(tmp_path / "blocked" / "chrony.service.d" / "cipu.conf")
+    with pytest.raises(chrony_dropin.Unwritable, match=r"cannot write .*blocked.*as it was"):
+        work.present()
+    assert dropin(daemon) == GOOD
+    assert daemon.restarts == 1
+
+
 def test_a_refused_option_is_named_and_nothing_is_changed(tmp_path):
     daemon = Daemon(tmp_path)
     chrony_dropin.Chrony(daemon).present()

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole files, and what is left of them when a write fails midway."""
+
+import os
+import resource
+
+import pytest
+
+pytest.importorskip("ansible.module_utils.common.text.converters")
+
+from ansible_collections.cipu.clock.plugins.module_utils._files import (
+    Unwritable,
+    difference,
+    read,
+    write,
+)
+
+
+class Module:
+    @staticmethod
+    def atomic_move(source, destination):
+        os.rename(source, destination)
+
+
+@pytest.fixture
+def little_room():
+    """What a process may write to a file ends at 4 KiB, as a disk does that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_is_written_with_its_folder_and_bits(tmp_path):
+    path = str(tmp_path / "new" / "a.conf")
+    write(Module, path, b"x\n", 0o640)
+    assert read(path) == b"x\n"
+    assert os.stat(path).st_mode & 0o777 == 0o640
+
+
+def test_a_write_that_finds_no_room_leaves_all_as_it_was(tmp_path, little_room):
+    path = str(tmp_path / "a.conf")
+    write(Module, path, b"former\n", 0o644)
+    with pytest.raises(Unwritable) as refusal:
+        write(Module, path, b"x" * 8192, 0o644)
+    assert str(refusal.value) == "cannot write {0}: File too large; the file is as it was".format(
+        path
+    )
+    assert read(path) == b"former\n"
+    assert os.listdir(str(tmp_path)) == ["a.conf"]
+
+
+def test_a_file_that_cannot_be_read_is_none(tmp_path):
+    assert read(str(tmp_path)) is None
+    assert read(str(tmp_path / "none")) is None
+
+
+def test_a_difference_stands_for_no_file_too():
+    told = difference("/a", None, b"\xff\n")
+    assert told["before"] == ""
+    assert told["after"] == "\ufffd\n"
