@@ -9,7 +9,11 @@ sed -nE 's/^(deb .* )([a-z]+) main.*/\1\2-backports main/p; q' /etc/apt/sources.
 # Only this list: reading all of Debian's again would cost a minute a call under emulation.
 apt-get -qq -o Dir::Etc::SourceList="$list" -o Dir::Etc::SourceParts=- -o APT::Get::List-Cleanup=false update
 suite=$(sed -E 's/.* ([a-z]+-backports) main/\1/' "$list")
-DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -t "$suite" "$@" >&2
+bring() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -t "$suite" "$@" >&2
+}
+# The images' lists are a part of Debian's, and apt takes them for whole; what these packages need may be in the rest.
+bring "$@" || { rm -rf /var/lib/apt/lists/* && apt-get -qq update && bring "$@"; }
 release=$(ls -v /lib/modules | tail -n 1)
 [ -e "/boot/vmlinuz-$release" ] || cp "/lib/modules/$release/vmlinuz" "/boot/vmlinuz-$release"
 [ -e "/boot/initrd.img-$release" ] || update-initramfs -c -k "$release" >&2
