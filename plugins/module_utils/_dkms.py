@@ -128,6 +128,17 @@ def versions(records):
     return sorted({record["version"] for record in records})
 
 
+def is_newer(version, other):
+    """Whether DKMS takes `version` for newer, and so gives it to a new kernel."""
+    return _version_parts(version) > _version_parts(other)
+
+
+def _version_parts(version):
+    """Numbers by their value, and after words."""
+    parts = re.findall(r"[0-9]+|[a-z]+", version.lower())
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+
+
 def meaning(rc):
     return EXIT_MEANING.get(rc, "dkms ended with status {0}".format(rc))
 

@@ -4,7 +4,7 @@
 Pure, so that check mode tells the truth.
 """
 
-from ansible_collections.cipu.clock.plugins.module_utils._dkms import state_of, versions
+from ansible_collections.cipu.clock.plugins.module_utils._dkms import is_newer, state_of, versions
 
 RANK = {"absent": 0, "broken": 0, "added": 1, "built": 2, "installed": 3}
 
@@ -21,7 +21,7 @@ class Wanted:
         stale=(),
         tarballs=None,
         force=False,
-        remove_others=False,
+        other_versions="keep",
     ):
         self.name = name
         self.version = version
@@ -30,7 +30,7 @@ class Wanted:
         self.stale = set(stale)  # kernels whose build is older than the source
         self.tarballs = tarballs or {}  # kernel -> archive that holds its build
         self.force = force
-        self.remove_others = remove_others
+        self.other_versions = other_versions
 
 
 def _dkms(verb, wanted, version=None, kernel=None, *more):
@@ -51,9 +51,14 @@ def plan(records, wanted):
         steps.append(("add", None, _dkms("add", wanted)))
     for kernel in wanted.kernels if wanted.state != "added" else ():
         steps += _kernel_steps(records, wanted, kernel)
-    if wanted.remove_others:
-        steps += [_removal(wanted, v) for v in versions(records) if v != wanted.version]
-    return steps
+    return steps + [_removal(wanted, v) for v in versions(records) if _goes(wanted, v)]
+
+
+def _goes(wanted, version):
+    """Whether another version goes: DKMS gives a new kernel the newest that it knows."""
+    if wanted.other_versions == "keep" or version == wanted.version:
+        return False
+    return wanted.other_versions == "remove" or is_newer(version, wanted.version)
 
 
 def _removal(wanted, version):

@@ -76,9 +76,12 @@ options:
       - An archive that is not older than the build is left as it is.
     type: path
   other_versions:
-    description: What happens to other versions of the module, after this one has reached its state.
+    description:
+      - What happens to other versions of the module, after this one has reached its state.
+      - DKMS gives a new kernel the newest version that it knows, so after a step back with V(keep)
+        a kernel update brings the version that was left. V(older) keeps older ones only.
     type: str
-    choices: [keep, remove]
+    choices: [keep, older, remove]
     default: keep
   force:
     description: Build, and install, even what is built and installed.
@@ -432,7 +435,7 @@ class Dkms:
             stale=stale,
             tarballs=self.tarballs(),
             force=self.params["force"],
-            remove_others=self.params["other_versions"] == "remove",
+            other_versions=self.params["other_versions"],
         )
 
     def preflight(self, records, steps):
@@ -679,7 +682,11 @@ def main():
             "kernels": {"type": "list", "elements": "str", "default": ["running"]},
             "tarball": {"type": "list", "elements": "path", "default": []},
             "mktarball": {"type": "path"},
-            "other_versions": {"type": "str", "choices": ["keep", "remove"], "default": "keep"},
+            "other_versions": {
+                "type": "str",
+                "choices": ["keep", "older", "remove"],
+                "default": "keep",
+            },
             "force": {"type": "bool", "default": False},
         },
         required_if=[

@@ -3,6 +3,7 @@
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._dkms import (
+    is_newer,
     make_log,
     meaning,
     parse_status,
@@ -82,6 +83,7 @@ BUILT = "ptp_cipu/0.1.0, 6.1.0-40-amd64, x86_64: built\n"
 INSTALLED = "ptp_cipu/0.1.0, 6.1.0-40-amd64, x86_64: installed\n"
 DIFFERS = INSTALLED.rstrip() + " (Differences between built and installed modules)\n"
 OTHER = "ptp_cipu/0.2.0, 6.1.0-40-amd64, x86_64: installed\n"
+OLDER = "ptp_cipu/0.0.9, 6.1.0-40-amd64, x86_64: built\n"
 BUILD, INSTALL = "build -k " + NEW, "install -k " + NEW
 
 
@@ -107,9 +109,16 @@ BUILD, INSTALL = "build -k " + NEW, "install -k " + NEW
         (INSTALLED, {"tarballs": {NEW: "/t"}}, []),
         (
             OTHER,
-            {"remove_others": True},
+            {"other_versions": "remove"},
             ["add", BUILD, INSTALL + " --force", "remove -m ptp_cipu -v 0.2.0 --all"],
         ),
+        (
+            OTHER,
+            {"other_versions": "older"},
+            ["add", BUILD, INSTALL + " --force", "remove -m ptp_cipu -v 0.2.0 --all"],
+        ),
+        (INSTALLED + OLDER, {"other_versions": "older"}, []),
+        (INSTALLED + OLDER, {"other_versions": "remove"}, ["remove -m ptp_cipu -v 0.0.9 --all"]),
         (INSTALLED, {"state": "absent"}, ["remove --all"]),
         (ADDED + OTHER, {"state": "absent"}, ["remove --all"]),
         (
@@ -123,6 +132,21 @@ BUILD, INSTALL = "build -k " + NEW, "install -k " + NEW
 )
 def test_plan(status, wanted, expected):
     assert commands(status, **wanted) == expected
+
+
+@pytest.mark.parametrize(
+    "version, other, newer",
+    [
+        ("0.1.1", "0.1.0", True),
+        ("0.1.0", "0.1.0", False),
+        ("0.10.0", "0.9.0", True),
+        ("1.0", "0.1.0-1", True),
+        ("0.1.1", "0.1.rc2", True),
+    ],
+)
+def test_what_a_new_kernel_would_get(version, other, newer):
+    assert is_newer(version, other) is newer
+    assert not is_newer(other, version)
 
 
 @pytest.mark.parametrize("status", [NEVER_SEEN, ADDED, BUILT, OTHER, DIFFERS])

@@ -191,7 +191,7 @@ def test_fresh_then_again(host):
 @pytest.mark.parametrize(
     "known", [{}, {VERSION: {}}, {VERSION: {KERNEL: "built"}}, {"0.2.0": {KERNEL: "installed"}}]
 )
-@pytest.mark.parametrize("other_versions", ["keep", "remove"])
+@pytest.mark.parametrize("other_versions", ["keep", "older", "remove"])
 def test_check_mode_tells_what_then_happens(host, state, known, other_versions):
     def fresh(check_mode):
         module = MadeUp(host, check_mode, state=state, other_versions=other_versions)
