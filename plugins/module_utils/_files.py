@@ -4,8 +4,6 @@
 import os
 import tempfile
 
-from ansible.module_utils.common.text.converters import to_text
-
 
 class Unwritable(Exception):
     """A file cannot be written; the text says which, why, and that it is as it was."""
@@ -42,11 +40,26 @@ def write(module, path, content, bits):
             os.unlink(temporary)
 
 
+def text(content):
+    """The text that these bytes are, or None: a module's result carries texts only."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
 def difference(path, before, after):
     """One entry of a module's diff; None stands for no file."""
     return {
         "before_header": path,
         "after_header": path,
-        "before": to_text(before or b"", errors="replace"),
-        "after": to_text(after or b"", errors="replace"),
+        "before": _shown(before),
+        "after": _shown(after),
     }
+
+
+def _shown(content):
+    if content is None:
+        return ""
+    shown = text(content)
+    return "({0} bytes that are no text)\n".format(len(content)) if shown is None else shown

@@ -129,11 +129,12 @@ import shutil
 import stat
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.text.converters import to_bytes, to_text
+from ansible.module_utils.common.text.converters import to_bytes
 from ansible_collections.cipu.clock.plugins.module_utils._files import (
     Unwritable,
     difference,
     read,
+    text,
     write,
 )
 
@@ -194,14 +195,16 @@ class Files:
         self.former = []
 
     def remember(self, path, before):
-        """How a file was, before it is changed. Those beneath root are a tree, kept elsewhere."""
+        """How a text was, before it is changed. Those beneath root are a tree, kept elsewhere."""
         if self.module.params["root"] and path.startswith(self.module.params["root"] + os.sep):
             return
         if before is None:
             self.former.append({"path": path, "state": "absent"})
             return
-        mode = "0{0:o}".format(stat.S_IMODE(os.stat(path).st_mode))
-        self.former.append({"path": path, "content": to_text(before), "mode": mode})
+        content = text(before)
+        if content is not None:
+            mode = "0{0:o}".format(stat.S_IMODE(os.stat(path).st_mode))
+            self.former.append({"path": path, "content": content, "mode": mode})
 
     def note(self, verb, path, before, after):
         self.actions.append("{0} {1}".format(verb, path))

@@ -5,9 +5,6 @@ import os
 import resource
 
 import pytest
-
-pytest.importorskip("ansible.module_utils.common.text.converters")
-
 from ansible_collections.cipu.clock.plugins.module_utils._files import (
     Unwritable,
     difference,
@@ -55,7 +52,8 @@ def test_a_file_that_cannot_be_read_is_none(tmp_path):
     assert read(str(tmp_path / "none")) is None
 
 
-def test_a_difference_stands_for_no_file_too():
+def test_a_difference_is_text_whatever_the_files_are():
     told = difference("/a", None, b"\xff\n")
     assert told["before"] == ""
-    assert told["after"] == "\ufffd\n"
+    assert told["after"] == "(2 bytes that are no text)\n"
+    assert difference("/a", b"x\n", b"")["before"] == "x\n"

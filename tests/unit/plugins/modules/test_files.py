@@ -177,3 +177,12 @@ def test_what_was_there_can_be_put_back(tmp_path):
     files.run(MadeUp(files=[dict(item(told["path"], ""), **told) for told in former]))
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("before\n", 0o600)
     assert (gone.read_text(), new.exists()) == ("gone\n", False)
+
+
+def test_a_program_goes_and_no_result_carries_its_bytes(tmp_path):
+    program = tmp_path / "program"
+    program.write_bytes(b"\x7fELF\xb2\x00")
+    told = files.run(MadeUp(state="absent", files=[item(program)]))
+    assert not program.exists()
+    assert told.former == []
+    assert told.diff[0]["before"] == "(6 bytes that are no text)\n"
