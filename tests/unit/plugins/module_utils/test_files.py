@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whole files, and what is left of them when a write fails midway."""
 
+import contextlib
 import os
 import resource
 
@@ -19,13 +20,18 @@ class Module:
         os.rename(source, destination)
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def little_room():
-    """What a process may write to a file ends at 4 KiB, as a disk does that is full."""
+    """What a process may write to a file ends at 4 KiB, as a disk does that is full.
+
+    No fixture: pytest's own output would be cut too, where that is a file.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_file_is_written_with_its_folder_and_bits(tmp_path):
@@ -35,10 +41,10 @@ def test_a_file_is_written_with_its_folder_and_bits(tmp_path):
     assert os.stat(path).st_mode & 0o777 == 0o640
 
 
-def test_a_write_that_finds_no_room_leaves_all_as_it_was(tmp_path, little_room):
+def test_a_write_that_finds_no_room_leaves_all_as_it_was(tmp_path):
     path = str(tmp_path / "a.conf")
     write(Module, path, b"former\n", 0o644)
-    with pytest.raises(Unwritable) as refusal:
+    with pytest.raises(Unwritable) as refusal, little_room():
         write(Module, path, b"x" * 8192, 0o644)
     assert str(refusal.value) == "cannot write {0}: File too large; the file is as it was".format(
         path
