@@ -245,7 +245,8 @@ static void write_vmclock_page(struct json *j, const struct probe *probe)
 	json_u64(j, "size", v->size);
 	json_u64(j, "version", v->version);
 	json_string(j, "counter_id", vmclock_counter_name(v->counter_id));
-	write_name(j, "time_type", &v->time_type, vmclock_time_type_name);
+	json_string(j, "time_type",
+		    v->time_type.known ? vmclock_time_type_name(v->time_type.value) : NULL);
 	json_u64(j, "disruption_marker", v->disruption_marker);
 	if (probe->marker_changed_known)
 		json_bool(j, "disruption_changed", probe->marker_changed);
