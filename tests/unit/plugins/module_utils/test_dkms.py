@@ -143,7 +143,9 @@ def test_plan(status, wanted, expected):
         ("0.10.0", "0.9.0", True),
         ("0.9.0", "0.10.0", False),
         ("1.0", "0.1.0-1", True),
+        ("0.1.0-1", "1.0", False),
         ("0.1.1", "0.1.rc2", True),
+        ("0.1.rc2", "0.1.1", False),
     ],
 )
 def test_what_a_new_kernel_would_get(first, second, newer):
