@@ -115,7 +115,7 @@ def test_one_file_can_be_absent_among_others(tmp_path):
     ],
 )
 def test_what_makes_no_sense_is_refused(params):
-    with pytest.raises(files.Unusable):
+    with pytest.raises(file_tree.Unusable):
         file_tree.run(MadeUp(check_mode=True, **params))
 
 
@@ -154,7 +154,7 @@ def test_what_arrives_broken_is_not_taken(tmp_path):
     sent.write_bytes(b"half")
     wanted = item(path)
     wanted.update(sha256=hashlib.sha256(b"whole").hexdigest(), src=str(sent))
-    with pytest.raises(files.Unusable):
+    with pytest.raises(file_tree.Unusable):
         file_tree.run(MadeUp(files=[wanted]))
     assert not path.exists()
 
