@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup packages test demo clean images kernel soak short-soak lint unit native driver vm
+.PHONY: help setup packages test demo clean images kernel soak short-soak lint cores artifact unit native driver vm
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +40,11 @@ $(CACHE)/collections/.ready:
 	@ln -sfn $(CURDIR) $(@D)/ansible_collections/cipu/clock
 	@touch $@
 
-lint: setup ## style, types, licences, ansible-lint, ansible-test sanity
-	@tests/lint
+lint: setup ## every static check: style, types, words, licences, ansible-lint, sanity, galaxy-importer (nox --list names them)
+	@$(BIN)/nox
+
+cores: setup ## sanity and unit tests of the plugins on each ansible-core from 2.16 to the newest
+	@$(BIN)/nox -s cores
 
 unit: setup ## plugins, emulator and lab without a VM
 	@$(BIN)/pytest --quiet --numprocesses 2 molecule/lab/tests tests/unit
@@ -52,6 +55,9 @@ native: setup ## clockprobe: build, sanitizers, properties
 
 driver: setup ## the kernel module: every kernel by every check
 	@$(MAKE) -C driver matrix
+
+artifact: setup ## the collection's archive, as a user installs it (CIPU_REPOSITORY=the publisher's address)
+	@tests/artifact
 
 images: setup ## QEMU and the guests of the lab, cached
 	@$(LAB) images
