@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sphinx configuration of the documentation site; docs/docsite/build runs it."""
+
+project = "cipu.clock"
+copyright = "The cipu.clock maintainers"
+title = "cipu.clock: the right time on every host with a CIPU clock"
+html_short_title = "cipu.clock"
+
+extensions = ["myst_parser", "sphinx_antsibull_ext"]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+myst_heading_anchors = 3
+
+html_theme = "sphinx_ansible_theme"
+html_theme_options = {"vcs_pageview_mode": "", "navigation_depth": 3}
+html_static_path = ["_static"]
+html_css_files = ["dark.css"]
+html_show_sphinx = False
+html_use_smartypants = True
+html_use_modindex = False
+html_use_index = False
+html_copy_source = False
+pygments_style = "ansible"
+highlight_language = "text"
+
+default_role = "any"
+nitpicky = True
+# Pages about ansible-core itself are elsewhere, and the build asks no other host for their index.
+nitpick_ignore_regex = [
+    ("std:ref", r"ansible_collections\.ansible\..*"),
+    ("std:ref", r"(developing|playbooks|module_defaults|common_return|conditionals|collections|working|find_out|attributes|check_mode|diff_mode).*"),
+]
