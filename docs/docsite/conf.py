@@ -27,5 +27,5 @@ nitpicky = True
 # Pages about ansible-core itself are elsewhere, and the build asks no other host for their index.
 nitpick_ignore_regex = [
     ("std:ref", r"ansible_collections\.ansible\..*"),
-    ("std:ref", r"(developing|playbooks|module_defaults|common_return|conditionals|collections|working|find_out|attributes|check_mode|diff_mode).*"),
+    ("std:ref", r"(action_plugins|ansible_configuration_settings|developing|playbooks|module_defaults|common_return|conditionals|collections|working|find_out|attributes|check_mode|diff_mode).*"),
 ]
