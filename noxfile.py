@@ -67,6 +67,15 @@ def ansible_lint(session: nox.Session) -> None:
     run(session, "ansible-lint", "-q")
 
 
+@nox.session
+def docsite(session: nox.Session) -> None:
+    """The documentation site, without a warning, and the generated tables of variables."""
+    packages = ("ansible-core", "antsibull-docs", "myst-parser", "sphinx", "sphinx-ansible-theme")
+    session.install(*packages, "-c", "requirements/nox.txt")
+    session.run("docs/docsite/build", external=True)
+    session.run("python", "docs/variables", "--check")
+
+
 @nox.session(venv_backend="none")
 def changelog(session: nox.Session) -> None:
     """Changelog: antsibull-changelog."""

@@ -11,7 +11,12 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 myst_heading_anchors = 3
 
 html_theme = "sphinx_ansible_theme"
-html_theme_options = {"vcs_pageview_mode": "", "navigation_depth": 3}
+html_theme_options = {
+    "vcs_pageview_mode": "",
+    "navigation_depth": 3,
+    "show_extranav": False,
+    "topbar_links": {"Guides": "index.html#guides"},
+}
 html_static_path = ["_static"]
 html_css_files = ["dark.css"]
 html_show_sphinx = False
