@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup packages test demo clean images kernel soak short-soak lint cores artifact unit native driver vm
+.PHONY: help setup packages test demo clean images kernel soak short-soak lint cores artifact eda unit native driver vm
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,14 @@ driver: setup ## the kernel module: every kernel by every check
 
 artifact: setup ## the collection's archive, as a user installs it (CIPU_REPOSITORY=the publisher's address)
 	@tests/artifact
+
+eda: setup $(CACHE)/venv-eda/.ready ## an alert makes ansible-rulebook audit its host (needs a Java runtime)
+	@PATH=$(CACHE)/venv-eda/bin:$(PATH) pytest --quiet -p no:cacheprovider tests/eda
+
+$(CACHE)/venv-eda/.ready: requirements/eda.txt
+	@python3 -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 images: setup ## QEMU and the guests of the lab, cached
 	@$(LAB) images
