@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An alert as Alertmanager sends it makes ansible-rulebook audit the host that it names, and no other."""
+"""An alert of Alertmanager makes ansible-rulebook audit the host that it names, and no other."""
 
 import json
 import socket
@@ -23,6 +23,7 @@ class Service(NamedTuple):
     port: int
     reports: Path
     marker: Path
+    log: Path
 
 
 def free_port() -> int:
@@ -48,7 +49,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         )
         try:
             wait(lambda: listens(port), START_S, folder / "log")
-            yield Service(port, reports, folder / "marker")
+            yield Service(port, reports, folder / "marker", folder / "log")
         finally:
             process.terminate()
             process.wait(30)
@@ -88,12 +89,12 @@ def test_a_wrong_token_is_refused(service: Service) -> None:
 
 
 def test_the_host_of_the_alert_is_audited_and_no_other(service: Service) -> None:
-    template = "{{ lookup('pipe', 'touch %s') }}" % service.marker
+    template = "{{ lookup('pipe', 'touch MARKER') }}".replace("MARKER", str(service.marker))
     began_s = time.monotonic()
     assert send(service, "db1", alertname="OtherAlert") == 200
     assert send(service, template, "all", "db2;x", "db2") == 200
     report = service.reports / "db2.json"
-    wait(report.exists, AUDIT_S)
+    wait(report.exists, AUDIT_S, service.log)
     print(f"alert to report: {time.monotonic() - began_s:.1f} s")
     assert [row["host"] for row in json.loads(report.read_text())["hosts"]] == ["db2"]
     assert [path.name for path in service.reports.iterdir()] == ["db2.json"]
