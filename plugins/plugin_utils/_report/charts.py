@@ -40,7 +40,7 @@ def style() -> Any:
 
 
 def clean(svg: str) -> str:
-    """Without comments, which name addresses, and without pygal's script, which nothing here uses."""
+    """Without comments, which name addresses, and without the script of pygal, which is unused."""
     return re.sub(r"<!--.*?-->|<script.*?</script>", "", svg, flags=re.DOTALL)
 
 

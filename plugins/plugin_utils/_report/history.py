@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """History of audits in an SQLite file on the controller.
 
-One audit is one transaction, so a controller that is killed leaves a whole audit or none. WAL
-and a busy time-out let two audits write at once. A file that is corrupt, or that a newer collection wrote,
-is reported and not changed.
+One audit is one transaction, so a controller that is killed leaves a whole audit or none. WAL and
+a busy time-out let two audits write at once. A file that is corrupt, or that a newer collection
+wrote, is reported and not changed.
 """
 
 from __future__ import annotations
