@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collector that the role monitor runs on a host, once per minute, without privileges.
+
+`probe` converts what `clockprobe --openmetrics` prints; `health` reads the facts that clock_facts
+reads and judges them as clock_health does, by the same code. Each writes one file for the textfile
+collector of node_exporter, in one step, so that a scrape never sees half of it.
+Exit status: 0, or 1 with a sentence on standard error; the former file is kept then, and its
+timestamp shows its age.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+
+from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
+from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
+from ansible_collections.cipu.clock.plugins.module_utils._host import commands
+from ansible_collections.cipu.clock.plugins.module_utils._host.facts import Collector
+from ansible_collections.cipu.clock.plugins.module_utils._metrics.exposition import (
+    exposition,
+    textfile,
+)
+
+
+class Unusable(Exception):
+    """The metrics cannot be had; the text says why and what to do."""
+
+
+def replace(path, text):
+    """Write the whole file or keep the former one."""
+    try:
+        descriptor, trial = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
+        try:
+            with os.fdopen(descriptor, "w") as stream:
+                stream.write(text)
+            os.chmod(trial, 0o644)
+            os.replace(trial, path)
+        except BaseException:
+            os.unlink(trial)
+            raise
+    except OSError as error:
+        raise Unusable("cannot write {0}: {1}".format(path, error.strerror))
+
+
+def read_json(path):
+    """An object of a JSON file, or an empty one where there is none that can be read."""
+    try:
+        with open(path) as stream:
+            content = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def probe(options):
+    argv = [options.probe_path, "--openmetrics"]
+    if not os.access(options.probe_path, os.X_OK):
+        raise Unusable("{0} is missing: run the role probe".format(options.probe_path))
+    outcome = commands.run(argv, options.timeout_s)
+    if not outcome.out.strip():
+        raise Unusable("{0} printed nothing: {1}".format(options.probe_path, outcome.said()))
+    return textfile(outcome.out)
+
+
+def health(options):
+    now_s = time.time()
+    facts = Collector(options.probe_path, "ptp_cipu", options.timeout_s).facts()
+    previous = read_json(options.state) if options.state else {}
+    thresholds = read_json(options.thresholds) if options.thresholds else {}
+    verdict = judge(facts, previous or None, thresholds, now_s)
+    if options.state:
+        replace(options.state, json.dumps(facts))
+    return exposition(facts, verdict, [check.name for check in CHECKS], now_s)
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="cipu-clock-metrics", description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=["probe", "health"])
+    parser.add_argument("--output", required=True, metavar="PATH", help="file to write")
+    parser.add_argument("--probe-path", default="/usr/local/bin/clockprobe", metavar="PATH")
+    parser.add_argument("--state", metavar="PATH", help="file that keeps the previous facts")
+    parser.add_argument("--thresholds", metavar="PATH", help="JSON file with thresholds")
+    parser.add_argument("--timeout-s", type=int, default=20, metavar="SECONDS")
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    try:
+        replace(options.output, {"probe": probe, "health": health}[options.kind](options))
+    except Unusable as error:
+        sys.stderr.write("cipu-clock-metrics: {0}\n".format(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

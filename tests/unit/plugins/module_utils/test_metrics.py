@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts and health as Prometheus metrics, and the conversion of clockprobe's."""
+
+import math
+
+import pytest
+from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
+from ansible_collections.cipu.clock.plugins.module_utils._metrics import main
+from ansible_collections.cipu.clock.plugins.module_utils._metrics.exposition import (
+    FAMILIES,
+    PREFIX,
+    exposition,
+    textfile,
+)
+
+NAMES = [check.name for check in CHECKS]
+FACTS = {
+    "driver": {"loaded_version": "0.2.0", "installed_version": "0.2.0"},
+    "functions": [{"pci_address": "0000:00:10.0", "driver": "ptp_cipu"}, {"driver": None}],
+    "chrony": {
+        "status": "ok",
+        "tracking": {"stratum": 1, "leap": "Normal", "skew_ppm": 0.5, "ref_time_s": 1764000000.25},
+        "sources": [
+            {"mode": "#", "state": "*", "name": "CIPU", "reach": 0b11110111},
+            {"mode": "^", "state": "-", "name": "ntp.example.org", "reach": 255},
+        ],
+    },
+}
+HEALTH = {
+    "state": "DEGRADED",
+    "severity": "critical",
+    "error_bound_ns": 8100,
+    "reasons": [
+        {"check": "steal", "severity": "warning", "value": 3.5},
+        {"check": "sync_stat", "severity": "critical", "value": None},
+        {"check": "steal", "severity": "ok", "value": 1},
+    ],
+    "not_checked": [{"check": "vmclock", "message": "no page"}],
+}
+
+
+def samples(text):
+    """{name{labels}: value} of a page."""
+    pairs = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+    assert len({key for key, _value in pairs}) == len(pairs), "a series stands twice"
+    return {key: float(value) for key, value in pairs}
+
+
+def test_each_check_has_its_severity_and_an_unseen_one_has_none():
+    found = samples(exposition(FACTS, HEALTH, NAMES, 1764000100.5))
+    assert found['cipu_clock_check_severity{check="steal"}'] == 1
+    assert found['cipu_clock_check_severity{check="sync_stat"}'] == 3
+    assert found['cipu_clock_check_severity{check="reach"}'] == 0
+    assert 'cipu_clock_check_severity{check="vmclock"}' not in found
+    assert found["cipu_clock_severity"] == 3
+    assert found['cipu_clock_state{state="DEGRADED"}'] == 1
+    assert sum(value for key, value in found.items() if key.startswith("cipu_clock_state{")) == 1
+    assert found["cipu_clock_error_bound_seconds"] == pytest.approx(8.1e-6)
+
+
+def test_chrony_is_in_base_units_with_full_precision():
+    found = samples(exposition(FACTS, HEALTH, NAMES, 1764000100.5))
+    assert found['cipu_chrony_selected{kind="cipu"}'] == 1
+    assert found['cipu_chrony_selected{kind="ntp"}'] == 0
+    assert found["cipu_chrony_reach_ratio"] == 7 / 8
+    assert found["cipu_chrony_skew_ratio"] == pytest.approx(5e-7)
+    assert found["cipu_chrony_last_update_timestamp_seconds"] == 1764000000.25
+
+
+def test_a_host_without_the_clock_has_no_checks():
+    health = {"state": "NOT_APPLICABLE", "severity": "ok", "reasons": [], "not_checked": []}
+    found = samples(exposition({}, health, NAMES, 1))
+    assert not [key for key in found if key.startswith("cipu_clock_check")]
+    assert found["cipu_chrony_up"] == 0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, True, "3", None, [1]])
+def test_what_is_no_number_is_no_sample(value):
+    health = dict(HEALTH, error_bound_ns=value, reasons=[])
+    assert "cipu_clock_error_bound_seconds" not in exposition(FACTS, health, NAMES, 1)
+
+
+def test_texts_of_a_host_make_no_other_series():
+    hostile = 'x"} 1\nevil_total{a="b\\' + "y" * 500
+    facts = dict(FACTS, driver={"loaded_version": hostile, "installed_version": ["0.2.0"]})
+    health = dict(HEALTH, reasons=[{"check": hostile, "severity": "critical", "value": 1}])
+    text = exposition(facts, health, NAMES, 1)
+    assert not [line for line in text.splitlines() if line.startswith("evil")]
+    assert max(len(line) for line in text.splitlines()) < 300
+    assert {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line[0] != "#"} <= {
+        PREFIX + name for name in FAMILIES
+    }
+
+
+def test_openmetrics_becomes_the_text_format():
+    text = textfile(
+        "# TYPE a_events counter\n# UNIT a_events none\n# HELP a_events Events.\na_events_total 3\n"
+        '# TYPE a_build info\n# HELP a_build Version.\na_build_info{version="1"} 1\n# EOF\n'
+    )
+    assert text.splitlines() == [
+        "# TYPE a_events_total counter",
+        "# HELP a_events_total Events.",
+        "a_events_total 3",
+        "# TYPE a_build_info gauge",
+        "# HELP a_build_info Version.",
+        'a_build_info{version="1"} 1',
+    ]
+
+
+def test_without_clockprobe_the_former_file_stays(tmp_path, capsys):
+    output = tmp_path / "probe.prom"
+    output.write_text("former 1\n")
+    missing = str(tmp_path / "clockprobe")
+    assert main.main(["probe", "--output", str(output), "--probe-path", missing]) == 1
+    assert "run the role probe" in capsys.readouterr().err
+    assert output.read_text() == "former 1\n"
+
+
+def test_health_is_written_whole_and_remembers_its_facts(tmp_path):
+    output, state = tmp_path / "health.prom", tmp_path / "facts.json"
+    arguments = ["health", "--output", str(output), "--state", str(state)]
+    assert main.main(arguments) == 0
+    assert main.main(arguments) == 0
+    assert samples(output.read_text())["cipu_clock_health_timestamp_seconds"] > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["facts.json", "health.prom"]
