@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * Takes the place of src/phc_os.c in clockprobe-sim: opening a clock's node reads from it how a
- * simulated clock is to behave, one "name number" a line.
+ * Replaces src/phc_os.c in clockprobe-sim. The node of a clock describes how the simulated clock
+ * behaves, with one "name number" on each line.
  */
 #include <errno.h>
 #include <signal.h>
@@ -57,6 +57,10 @@ static void set_up(struct sim_phc *phc, const char *text)
 		time->real.step_at_ns = time->raw_ns + 20000000;
 	phc->before_ns = setting(text, "before_ns", 400);
 	phc->after_ns = setting(text, "after_ns", 400);
+	phc->tick_ns = setting(text, "tick_ns", 1);
+	phc->adjustment_ppb = (double)setting(text, "adjustment_ppb", 0);
+	phc->precise_jitter_ns = setting(text, "precise_jitter_ns", 0);
+	phc->precise_errno = (int)setting(text, "precise_errno", 0);
 	phc->has_precise = setting(text, "precise", 0);
 	phc->has_extended = setting(text, "extended", 1);
 	phc->has_clockid = setting(text, "clockid", 0);
