@@ -82,7 +82,9 @@ class Host:
         self.path(path).write_text(text)
 
     def link(self, path: str, target: str) -> None:
-        self.path(path).symlink_to(target)
+        full = self.path(path)
+        full.unlink(missing_ok=True)
+        full.symlink_to(target)
 
     def function(self, address: str = "0000:00:10.0", driver: str | None = "ptp_cipu") -> None:
         self.write(f"/sys/bus/pci/devices/{address}/vendor", "0x1ded\n")

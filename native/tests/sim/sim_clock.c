@@ -135,6 +135,7 @@ static int answer_caps(struct sim_phc *phc, struct ptp_abi_caps *caps)
 {
 	memset(caps, 0, sizeof(*caps));
 	caps->cross_timestamping = phc->has_precise;
+	caps->max_phase_adj = phc->max_phase_adj;
 	return 0;
 }
 
@@ -152,8 +153,6 @@ static int answer_precise(struct sim_phc *phc, struct ptp_abi_precise *arg)
 	if (!phc->has_precise)
 		return -EOPNOTSUPP;
 	pass(time, phc->before_ns + sim_between(time, 0, phc->jitter_ns));
-	if (phc->precise_errno)
-		return -phc->precise_errno;
 	arg->device = with_jitter(phc, show_phc(phc));
 	arg->sys_realtime = with_jitter(phc, show_sysclock(time, SYSCLOCK_REALTIME));
 	if (!phc->lacks_monoraw)
@@ -196,6 +195,10 @@ static int sim_ioctl(void *ctx, unsigned long request, void *argument)
 	if (request == PTP_ABI_GETCAPS)
 		return answer_caps(phc, argument);
 	phc->calls++;
+	if (request == PTP_ABI_PRECISE && phc->precise_errno) {
+		pass(phc->time, phc->before_ns);
+		return -phc->precise_errno;
+	}
 	if (phc->failures_left) {
 		phc->failures_left--;
 		return -phc->failure_errno;

@@ -43,6 +43,7 @@ struct sim_phc {
 	bool lacks_monoraw;        /* in cross timestamps */
 	int precise_errno;         /* cross timestamps fail with it; 0: they work */
 	double adjustment_ppb;
+	int max_phase_adj;
 	int64_t before_ns, after_ns; /* least latency on each side of the read */
 	int64_t jitter_ns;	     /* added to each, uniformly */
 	bool has_precise, has_extended, has_clockid;
