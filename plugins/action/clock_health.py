@@ -4,14 +4,14 @@
 import time
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.cipu.clock.plugins.module_utils._findings import SEVERITIES
-from ansible_collections.cipu.clock.plugins.module_utils._fleet import summarise
-from ansible_collections.cipu.clock.plugins.module_utils._health import judge
-from ansible_collections.cipu.clock.plugins.module_utils._health_options import (
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import SEVERITIES
+from ansible_collections.cipu.clock.plugins.module_utils._health.fleet import summarise
+from ansible_collections.cipu.clock.plugins.module_utils._health.options import (
     ARGUMENT_SPEC,
     MUTUALLY_EXCLUSIVE,
     NEVER,
 )
+from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
 
 FACT = "cipu_clock"
 

@@ -15,7 +15,7 @@ options:
   _input:
     description:
       - Variables of each host. Of them C(inventory_hostname), C(lab_image) and the registered
-        C(audit_facts) and C(audit_health) are read. A host without them is UNKNOWN.
+        C(cipu_audit_facts) and C(cipu_audit_health) are read. A host without them is UNKNOWN.
     type: list
     elements: dict
     required: true
@@ -75,9 +75,9 @@ def verdict(health, reachable):
 
 
 def row(host):
-    result = host.get("audit_facts") or {}
+    result = host.get("cipu_audit_facts") or {}
     facts = (result.get("ansible_facts") or {}).get("cipu_clock") or {}
-    health = host.get("audit_health") or {}
+    health = host.get("cipu_audit_health") or {}
     clock = cipu_clock(facts)
     measured = (clock or {}).get("measurement") or {}
     driver = facts.get("driver") or {}

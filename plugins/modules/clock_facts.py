@@ -148,7 +148,7 @@ ansible_facts:
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cipu.clock.plugins.module_utils._collect import Collector
+from ansible_collections.cipu.clock.plugins.module_utils._host.facts import Collector
 
 
 def main():

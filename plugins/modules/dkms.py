@@ -239,15 +239,8 @@ import time
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cipu.clock.plugins.module_utils import _kernels, _signing
-from ansible_collections.cipu.clock.plugins.module_utils._dkms import (
-    make_log,
-    meaning,
-    parse_status,
-    read_tree,
-    state_of,
-)
-from ansible_collections.cipu.clock.plugins.module_utils._dkms_plan import (
+from ansible_collections.cipu.clock.plugins.module_utils._dkms import signing
+from ansible_collections.cipu.clock.plugins.module_utils._dkms.plan import (
     RANK,
     Wanted,
     kernels_to_build,
@@ -255,7 +248,15 @@ from ansible_collections.cipu.clock.plugins.module_utils._dkms_plan import (
     predicted,
     states,
 )
-from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
+from ansible_collections.cipu.clock.plugins.module_utils._dkms.status import (
+    make_log,
+    meaning,
+    parse_status,
+    read_tree,
+    state_of,
+)
+from ansible_collections.cipu.clock.plugins.module_utils._host import kernels
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 SOURCE_FILES_LIMIT = 10000
 LOCK = "/run/lock/cipu-dkms"
@@ -395,7 +396,7 @@ class Dkms:
         resolved = []
         for kernel in self.params["kernels"]:
             if kernel == "bootable":
-                releases = _kernels.bootable(self.host.tree, running)
+                releases = kernels.bootable(self.host.tree, running)
             else:
                 releases = [running if kernel == "running" else kernel]
             resolved += [release for release in releases if release not in resolved]
@@ -414,11 +415,11 @@ class Dkms:
         chosen = {}
         for path in self.params["tarball"]:
             try:
-                kernels = kernels_in_tarball(path, self.host.arch)
+                releases = kernels_in_tarball(path, self.host.arch)
             except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
                 self.fail_or_warn("The archive {0} cannot be read: {1}.".format(path, error))
                 continue
-            for kernel in kernels:
+            for kernel in releases:
                 chosen.setdefault(kernel, path)
         return chosen
 
@@ -457,9 +458,9 @@ class Dkms:
             )
             return
         missing = [
-            {"kernel": k, "package": _kernels.headers_package(self.host.tree, k)}
+            {"kernel": k, "package": kernels.headers_package(self.host.tree, k)}
             for k in to_build
-            if not _kernels.has_headers(self.host.tree, k)
+            if not kernels.has_headers(self.host.tree, k)
         ]
         if missing:
             packages = [m["package"] for m in missing if m["package"]]
@@ -585,7 +586,7 @@ class Dkms:
             kernel: self.host.say(["modinfo", "-k", kernel, "-F", "signer", self.name]) or None
             for kernel in self.kernels
         }
-        return _signing.told(
+        return signing.told(
             self.host.tree, signers, lambda path: self.host.say(["mokutil", "--test-key", path])
         )
 

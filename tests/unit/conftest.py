@@ -15,7 +15,9 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 
 def _importable():
     try:
-        importlib.import_module("ansible_collections.cipu.clock.plugins.module_utils._thresholds")
+        importlib.import_module(
+            "ansible_collections.cipu.clock.plugins.module_utils._health.thresholds"
+        )
     except ImportError:
         return False
     return True

@@ -3,7 +3,7 @@
 
 import copy
 
-from ansible_collections.cipu.clock.plugins.module_utils._trim import CLOCK, pick
+from ansible_collections.cipu.clock.plugins.module_utils._host.clockprobe import CLOCK, pick
 
 BOOT_ID = "0d5bd4a3-6c4e-4a1e-9b5e-1f6a2b3c4d5e"
 NOW_S = 1766000100

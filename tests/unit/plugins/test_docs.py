@@ -4,9 +4,9 @@
 import os
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils._checks import CHECKS
-from ansible_collections.cipu.clock.plugins.module_utils._findings import STATES
-from ansible_collections.cipu.clock.plugins.module_utils._thresholds import THRESHOLDS
+from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import STATES
+from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds import THRESHOLDS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 

@@ -4,9 +4,12 @@
 import os
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils._checks import CHECKS
-from ansible_collections.cipu.clock.plugins.module_utils._health_options import ARGUMENT_SPEC
-from ansible_collections.cipu.clock.plugins.module_utils._thresholds import THRESHOLDS, complete
+from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
+from ansible_collections.cipu.clock.plugins.module_utils._health.options import ARGUMENT_SPEC
+from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds import (
+    THRESHOLDS,
+    complete,
+)
 
 yaml = pytest.importorskip("yaml")
 

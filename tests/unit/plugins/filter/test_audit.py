@@ -28,8 +28,8 @@ def host(name, sync=False, source="CIPU", state="OK", **health):
     return {
         "inventory_hostname": name,
         "lab_image": "debian12",
-        "audit_facts": {"ansible_facts": {"cipu_clock": facts}},
-        "audit_health": {
+        "cipu_audit_facts": {"ansible_facts": {"cipu_clock": facts}},
+        "cipu_audit_health": {
             "state": state,
             "severity": severity,
             "reasons": reasons,
@@ -57,7 +57,7 @@ def test_a_host_that_is_well():
 
 
 def test_a_host_that_did_not_answer_is_unknown():
-    silent = {"inventory_hostname": "b", "audit_facts": {"unreachable": True}}
+    silent = {"inventory_hostname": "b", "cipu_audit_facts": {"unreachable": True}}
     report = audit_report([silent, {"inventory_hostname": "c"}], 1)
     assert [entry["health"]["state"] for entry in report["hosts"]] == ["UNKNOWN", "UNKNOWN"]
     assert report["hosts"][0]["clock"]["state"] == "unknown"

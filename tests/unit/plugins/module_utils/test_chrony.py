@@ -2,7 +2,7 @@
 """chronyc -c and chronyd -p, as they print."""
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils import _chrony
+from ansible_collections.cipu.clock.plugins.module_utils._chrony import chronyc
 
 # As chrony 4.3 printed it, of a guest on a busy machine; the two NTP servers are made up.
 TRACKING = (
@@ -22,7 +22,7 @@ SELECTDATA = (
 
 
 def test_one_report_has_all_three():
-    tracking, sources = _chrony.parse_report("\n".join([TRACKING, SOURCES, SELECTDATA]))
+    tracking, sources = chronyc.parse_report("\n".join([TRACKING, SOURCES, SELECTDATA]))
     assert tracking["refid"] == "43495055"
     assert tracking["source"] == "CIPU"
     assert tracking["stratum"] == 1
@@ -40,12 +40,12 @@ def test_one_report_has_all_three():
     assert sources[1]["error_s"] == 0.0125
     assert sources[2]["last_rx_s"] is None
     assert [s["selection"] for s in sources] == ["*", "D", "M"]
-    assert _chrony.selected(sources) == "CIPU"
+    assert chronyc.selected(sources) == "CIPU"
 
 
 def test_a_refused_command_in_between_does_no_harm():
     text = "\n".join([TRACKING, SOURCES, "501 Not authorised"])
-    tracking, sources = _chrony.parse_report(text)
+    tracking, sources = chronyc.parse_report(text)
     assert tracking is not None
     assert len(sources) == 3
     assert "selection" not in sources[0]
@@ -56,19 +56,19 @@ def test_a_refused_command_in_between_does_no_harm():
     ["", "506 Cannot talk to daemon\n", "a,b,c\n", ",".join("x" * 14), "\x00,\n", "#" + "," * 9],
 )
 def test_what_is_no_report_has_no_tracking(text):
-    assert _chrony.parse_report(text)[0] is None
+    assert chronyc.parse_report(text)[0] is None
 
 
 def test_many_sources_are_bounded():
     many = "\n".join([SOURCES.splitlines()[1]] * 500)
-    assert len(_chrony.parse_report(many)[1]) == _chrony.SOURCES_LIMIT
+    assert len(chronyc.parse_report(many)[1]) == chronyc.SOURCES_LIMIT
 
 
 def test_error_bound():
-    tracking = _chrony.parse_tracking(TRACKING.split(","))
-    assert _chrony.error_bound_s(tracking) == pytest.approx(17.956e-6 + 155.236e-6 + 5e-6)
+    tracking = chronyc.parse_tracking(TRACKING.split(","))
+    assert chronyc.error_bound_s(tracking) == pytest.approx(17.956e-6 + 155.236e-6 + 5e-6)
     for key, value in (("leap", "Not synchronised"), ("stratum", 0), ("root_delay_s", None)):
-        assert _chrony.error_bound_s(dict(tracking, **{key: value})) is None
+        assert chronyc.error_bound_s(dict(tracking, **{key: value})) is None
 
 
 def test_refclocks_of_a_configuration():
@@ -81,7 +81,7 @@ refclock SHM 0
 refclock PHC
 server 192.0.2.1 iburst
 """
-    assert _chrony.parse_refclocks(text) == [
+    assert chronyc.parse_refclocks(text) == [
         {"driver": "PHC", "device": "/dev/ptp_cipu", "refid": "CIPU", "prefer": True},
         {"driver": "PHC", "device": "/dev/ptp1", "device_options": "nocrossts", "trust": True},
         {"driver": "SHM", "device": "0"},
@@ -97,4 +97,4 @@ server 192.0.2.1 iburst
     ],
 )
 def test_version(text, version):
-    assert _chrony.parse_version(text) == version
+    assert chronyc.parse_version(text) == version

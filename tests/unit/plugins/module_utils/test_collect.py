@@ -5,10 +5,10 @@ import json
 import os
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils._collect import Collector
-from ansible_collections.cipu.clock.plugins.module_utils._health import judge
-from ansible_collections.cipu.clock.plugins.module_utils._run import Outcome
-from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
+from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
+from ansible_collections.cipu.clock.plugins.module_utils._host.commands import Outcome
+from ansible_collections.cipu.clock.plugins.module_utils._host.facts import Collector
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 from ..made import report
 from .test_chrony import SELECTDATA, SOURCES, TRACKING

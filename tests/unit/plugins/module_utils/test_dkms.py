@@ -2,15 +2,15 @@
 """What DKMS prints, in the words of its three series, and what is planned from it."""
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils._dkms import (
+from ansible_collections.cipu.clock.plugins.module_utils._dkms.plan import Wanted, plan, predicted
+from ansible_collections.cipu.clock.plugins.module_utils._dkms.status import (
     is_newer,
     make_log,
     meaning,
     parse_status,
     state_of,
 )
-from ansible_collections.cipu.clock.plugins.module_utils._dkms_plan import Wanted, plan, predicted
-from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 OLD, NEW = "6.1.0-39-amd64", "6.1.0-40-amd64"
 

@@ -6,7 +6,7 @@ import os
 import resource
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils._files import (
+from ansible_collections.cipu.clock.plugins.module_utils._host.files import (
     Unwritable,
     difference,
     read,

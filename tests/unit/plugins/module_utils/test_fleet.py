@@ -2,7 +2,7 @@
 """Many hosts in one: counts, quantiles, incidents."""
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils._fleet import quantiles, summarise
+from ansible_collections.cipu.clock.plugins.module_utils._health.fleet import quantiles, summarise
 
 from ..made import NOW_S, change, earlier, facts
 

@@ -4,9 +4,9 @@
 import copy
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils._checks import BY_NAME, CHECKS
-from ansible_collections.cipu.clock.plugins.module_utils._findings import SEVERITIES, STATES
-from ansible_collections.cipu.clock.plugins.module_utils._health import judge
+from ansible_collections.cipu.clock.plugins.module_utils._health.checks import BY_NAME, CHECKS
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import SEVERITIES, STATES
+from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
 
 from ..made import DROP, NOW_S, change, earlier, facts
 

@@ -4,8 +4,8 @@
 import copy
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils._findings import SEVERITIES, STATES
-from ansible_collections.cipu.clock.plugins.module_utils._health import judge
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import SEVERITIES, STATES
+from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
 
 from ..made import NOW_S, change, earlier, facts
 

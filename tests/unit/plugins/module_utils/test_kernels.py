@@ -2,8 +2,8 @@
 """Kernels that can be booted, the one that is next, and the packages of their headers."""
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils import _kernels
-from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
+from ansible_collections.cipu.clock.plugins.module_utils._host import kernels
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 
 def host(tmp_path, *files):
@@ -23,16 +23,16 @@ def test_bootable_is_what_has_an_image_and_modules(tmp_path):
         "lib/modules/5.0.0-left-over/modules.dep",
         "boot/vmlinuz-4.0.0-without-modules",
     )
-    assert _kernels.bootable(tree, "6.9.0") == ["6.9.0", "6.12.1"]
-    assert _kernels.bootable(tree, "7.0-netboot") == ["6.9.0", "6.12.1", "7.0-netboot"]
+    assert kernels.bootable(tree, "6.9.0") == ["6.9.0", "6.12.1"]
+    assert kernels.bootable(tree, "7.0-netboot") == ["6.9.0", "6.12.1", "7.0-netboot"]
 
 
 def test_next_is_what_the_link_names_else_the_newest(tmp_path):
     tree = host(tmp_path)
-    assert _kernels.next_to_boot(tree, ["6.9.0", "6.12.1"]) == "6.12.1"
+    assert kernels.next_to_boot(tree, ["6.9.0", "6.12.1"]) == "6.12.1"
     (tmp_path / "vmlinuz").symlink_to("boot/vmlinuz-6.9.0")
-    assert _kernels.next_to_boot(tree, ["6.9.0", "6.12.1"]) == "6.9.0"
-    assert _kernels.next_to_boot(tree, []) is None
+    assert kernels.next_to_boot(tree, ["6.9.0", "6.12.1"]) == "6.9.0"
+    assert kernels.next_to_boot(tree, []) is None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_next_is_what_the_link_names_else_the_newest(tmp_path):
     ],
 )
 def test_order_of_releases(older, newer):
-    assert _kernels.version_key(older) < _kernels.version_key(newer)
+    assert kernels.version_key(older) < kernels.version_key(newer)
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_order_of_releases(older, newer):
 def test_package_of_the_headers(tmp_path, os_release, package):
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/os-release").write_text(os_release)
-    assert _kernels.headers_package(Tree(str(tmp_path)), "K") == package
+    assert kernels.headers_package(Tree(str(tmp_path)), "K") == package

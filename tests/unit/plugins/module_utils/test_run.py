@@ -6,8 +6,8 @@ import sys
 import time
 
 import pytest
-from ansible_collections.cipu.clock.plugins.module_utils._run import run, run_all, which
-from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
+from ansible_collections.cipu.clock.plugins.module_utils._host.commands import run, run_all, which
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 PYTHON = sys.executable
 LONG_S = 60

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("ansible.module_utils.basic")
 
-from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 from ansible_collections.cipu.clock.plugins.modules import dkms
 
 ARCH = os.uname().machine

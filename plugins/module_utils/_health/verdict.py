@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Judges a host: a pure function of its facts, those before, thresholds and the time of judging."""
 
-from ansible_collections.cipu.clock.plugins.module_utils._checks import CHECKS
-from ansible_collections.cipu.clock.plugins.module_utils._checks_chrony import error_bound_ns
-from ansible_collections.cipu.clock.plugins.module_utils._findings import (
+from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
+from ansible_collections.cipu.clock.plugins.module_utils._health.checks_chrony import error_bound_ns
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import (
     SEVERITIES,
     STATES,
     Host,
@@ -12,7 +12,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._findings import (
     number,
     text,
 )
-from ansible_collections.cipu.clock.plugins.module_utils._thresholds import complete
+from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds import complete
 
 SCHEMA = 1
 # A host whose clock is this far ahead of the judge's is not told apart from a lie.

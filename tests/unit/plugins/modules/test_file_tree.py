@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on the controller")
 
-from ansible_collections.cipu.clock.plugins.action.files import collect
-from ansible_collections.cipu.clock.plugins.modules import files
+from ansible_collections.cipu.clock.plugins.action.file_tree import collect
+from ansible_collections.cipu.clock.plugins.modules import file_tree
 
 
 class MadeUp:
@@ -46,7 +46,7 @@ def item(path, content="x\n", mode="0644", state="present"):
 
 
 def actions(**params):
-    return files.run(MadeUp(**params)).actions
+    return file_tree.run(MadeUp(**params)).actions
 
 
 def test_a_file_is_written_once(tmp_path):
@@ -115,8 +115,8 @@ def test_one_file_can_be_absent_among_others(tmp_path):
     ],
 )
 def test_what_makes_no_sense_is_refused(params):
-    with pytest.raises(files.Unusable):
-        files.run(MadeUp(check_mode=True, **params))
+    with pytest.raises(file_tree.Unusable):
+        file_tree.run(MadeUp(check_mode=True, **params))
 
 
 def test_a_folder_is_read_by_pattern_without_hidden_files(tmp_path):
@@ -138,14 +138,14 @@ def test_a_binary_is_sent_only_if_the_hosts_is_another(tmp_path):
     sent.write_bytes(b"\x00\xff")
     wanted = item(path, mode="0755")
     wanted["sha256"] = hashlib.sha256(b"\x00\xff").hexdigest()
-    first = files.run(MadeUp(files=[wanted]))
+    first = file_tree.run(MadeUp(files=[wanted]))
     assert (first.unsent, path.exists()) == ([str(path)], False)
     wanted["src"] = str(sent)
-    assert files.run(MadeUp(files=[wanted])).unsent == []
+    assert file_tree.run(MadeUp(files=[wanted])).unsent == []
     assert path.read_bytes() == b"\x00\xff"
     assert stat.S_IMODE(path.stat().st_mode) == 0o755
     wanted["src"] = None
-    again = files.run(MadeUp(files=[wanted]))
+    again = file_tree.run(MadeUp(files=[wanted]))
     assert (again.actions, again.unsent) == ([], [])
 
 
@@ -154,8 +154,8 @@ def test_what_arrives_broken_is_not_taken(tmp_path):
     sent.write_bytes(b"half")
     wanted = item(path)
     wanted.update(sha256=hashlib.sha256(b"whole").hexdigest(), src=str(sent))
-    with pytest.raises(files.Unusable):
-        files.run(MadeUp(files=[wanted]))
+    with pytest.raises(file_tree.Unusable):
+        file_tree.run(MadeUp(files=[wanted]))
     assert not path.exists()
 
 
@@ -172,9 +172,9 @@ def test_what_was_there_can_be_put_back(tmp_path):
         item(same, "same\n"),
     ]
     tree = [item("tree", "beneath root\n")]
-    former = files.run(MadeUp(root=str(tmp_path / "root"), files=tree + wanted)).former
+    former = file_tree.run(MadeUp(root=str(tmp_path / "root"), files=tree + wanted)).former
     assert [os.path.basename(told["path"]) for told in former] == ["kept", "gone", "new"]
-    files.run(MadeUp(files=[dict(item(told["path"], ""), **told) for told in former]))
+    file_tree.run(MadeUp(files=[dict(item(told["path"], ""), **told) for told in former]))
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("before\n", 0o600)
     assert (gone.read_text(), new.exists()) == ("gone\n", False)
 
@@ -182,7 +182,7 @@ def test_what_was_there_can_be_put_back(tmp_path):
 def test_a_program_goes_and_no_result_carries_its_bytes(tmp_path):
     program = tmp_path / "program"
     program.write_bytes(b"\x7fELF\xb2\x00")
-    told = files.run(MadeUp(state="absent", files=[item(program)]))
+    told = file_tree.run(MadeUp(state="absent", files=[item(program)]))
     assert not program.exists()
     assert told.former == []
     assert told.diff[0]["before"] == "(6 bytes that are no text)\n"

@@ -3,7 +3,7 @@
 
 import re
 
-from ansible_collections.cipu.clock.plugins.module_utils._findings import (
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import (
     Unseen,
     critical,
     dig,

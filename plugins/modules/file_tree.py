@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 DOCUMENTATION = r"""
-module: files
+module: file_tree
 short_description: Hold a set of small text files in one round trip
 version_added: 0.1.0
 description:
@@ -82,14 +82,14 @@ attributes:
 
 EXAMPLES = r"""
 - name: Hold the source tree of the driver
-  cipu.clock.files:
+  cipu.clock.file_tree:
     root: /usr/src/ptp_cipu-0.1.0
     src: "{{ role_path }}/../../driver"
     include: [dkms.conf, Makefile, '*.c', '*.h']
     exclusive: true
 
 - name: Hold two small files
-  cipu.clock.files:
+  cipu.clock.file_tree:
     files:
       - path: /etc/modprobe.d/ptp_cipu.conf
         content: "options ptp_cipu drv_ver=0x00010300\n"
@@ -130,7 +130,7 @@ import stat
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes
-from ansible_collections.cipu.clock.plugins.module_utils._files import (
+from ansible_collections.cipu.clock.plugins.module_utils._host.files import (
     Unwritable,
     difference,
     read,
@@ -274,7 +274,7 @@ def run(module):
     root = params["root"]
     if params["src"]:
         raise Unusable(
-            "src is read on the controller: call the module as cipu.clock.files in a task"
+            "src is read on the controller: call the module as cipu.clock.file_tree in a task"
         )
     if params["exclusive"] and not root:
         raise Unusable("exclusive needs root")
@@ -305,7 +305,7 @@ def main():
     try:
         work = run(module)
     except (Unusable, Unwritable, OSError, ValueError) as reason:
-        module.fail_json(msg="files: {0}".format(reason), actions=[])
+        module.fail_json(msg="file_tree: {0}".format(reason), actions=[])
     module.exit_json(
         changed=bool(work.actions),
         actions=work.actions,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The chrony_dropin module: its parsers, and its way through a made-up chronyd."""
+"""The chrony_refclock module: its parsers, and its way through a made-up chronyd."""
 
 import os
 
@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("ansible.module_utils.basic")
 
-from ansible_collections.cipu.clock.plugins.modules import chrony_dropin
-from ansible_collections.cipu.clock.plugins.modules.chrony_dropin import (
+from ansible_collections.cipu.clock.plugins.modules import chrony_refclock
+from ansible_collections.cipu.clock.plugins.modules.chrony_refclock import (
     failing_line,
     parse_version,
     selected_source,
@@ -117,10 +117,10 @@ def dropin(daemon):
 
 def test_a_good_dropin_is_written_once(tmp_path):
     daemon = Daemon(tmp_path)
-    chrony_dropin.Chrony(daemon).present()
+    chrony_refclock.Chrony(daemon).present()
     assert dropin(daemon) == GOOD
     assert daemon.restarts == 1
-    again = chrony_dropin.Chrony(daemon)
+    again = chrony_refclock.Chrony(daemon)
     again.present()
     assert again.actions == []
     assert daemon.restarts == 1
@@ -128,13 +128,13 @@ def test_a_good_dropin_is_written_once(tmp_path):
 
 def test_the_dropin_is_put_back_where_the_one_of_the_unit_cannot_be_written(tmp_path):
     daemon = Daemon(tmp_path)
-    chrony_dropin.Chrony(daemon).present()
+    chrony_refclock.Chrony(daemon).present()
     daemon.params["content"] = GOOD + "# more\n"
     daemon.params["unit_content"] = "[Unit]\n"
     (tmp_path / "blocked").write_text("")
-    work = chrony_dropin.Chrony(daemon)
+    work = chrony_refclock.Chrony(daemon)
     work.unit = str(tmp_path / "blocked" / "chrony.service.d" / "cipu.conf")
-    with pytest.raises(chrony_dropin.Unwritable, match=r"cannot write .*blocked.*as it was"):
+    with pytest.raises(chrony_refclock.Unwritable, match=r"cannot write .*blocked.*as it was"):
         work.present()
     assert dropin(daemon) == GOOD
     assert daemon.restarts == 1
@@ -142,10 +142,10 @@ def test_the_dropin_is_put_back_where_the_one_of_the_unit_cannot_be_written(tmp_
 
 def test_a_refused_option_is_named_and_nothing_is_changed(tmp_path):
     daemon = Daemon(tmp_path)
-    chrony_dropin.Chrony(daemon).present()
+    chrony_refclock.Chrony(daemon).present()
     daemon.params["content"] = "# first\n" + BAD
-    with pytest.raises(chrony_dropin.Unusable) as refusal:
-        chrony_dropin.Chrony(daemon).present()
+    with pytest.raises(chrony_refclock.Unusable) as refusal:
+        chrony_refclock.Chrony(daemon).present()
     told = str(refusal.value)
     assert "chrony 4.3 does not take the option maxunreach" in told
     assert "(line 2 of {0})".format(daemon.params["path"]) in told
@@ -156,10 +156,10 @@ def test_a_refused_option_is_named_and_nothing_is_changed(tmp_path):
 
 def test_what_is_not_selected_in_time_is_put_back(tmp_path):
     daemon = Daemon(tmp_path)
-    chrony_dropin.Chrony(daemon).present()
+    chrony_refclock.Chrony(daemon).present()
     daemon.params["content"] = GOOD.replace("poll 0", "poll 0 noselect")
-    work = chrony_dropin.Chrony(daemon)
-    with pytest.raises(chrony_dropin.Unusable) as refusal:
+    work = chrony_refclock.Chrony(daemon)
+    with pytest.raises(chrony_refclock.Unusable) as refusal:
         work.present()
     assert "had not selected CIPU after 0 s, but nothing" in str(refusal.value)
     assert work.rolled_back
@@ -169,16 +169,16 @@ def test_what_is_not_selected_in_time_is_put_back(tmp_path):
 
 def test_a_first_dropin_that_fails_leaves_no_trace(tmp_path):
     daemon = Daemon(tmp_path, content=GOOD.replace("poll 0", "noselect"))
-    with pytest.raises(chrony_dropin.Unusable):
-        chrony_dropin.Chrony(daemon).present()
+    with pytest.raises(chrony_refclock.Unusable):
+        chrony_refclock.Chrony(daemon).present()
     assert os.listdir(str(tmp_path / "conf.d")) == []
 
 
 def test_a_main_file_without_the_folder_is_told(tmp_path):
     daemon = Daemon(tmp_path)
     (tmp_path / "chrony.conf").write_text("pool a\nconfdir /elsewhere\n")
-    with pytest.raises(chrony_dropin.Unusable) as refusal:
-        chrony_dropin.Chrony(daemon).present()
+    with pytest.raises(chrony_refclock.Unusable) as refusal:
+        chrony_refclock.Chrony(daemon).present()
     assert "has no line 'confdir" in str(refusal.value)
     assert dropin(daemon) is None
 
@@ -186,23 +186,23 @@ def test_a_main_file_without_the_folder_is_told(tmp_path):
 def test_check_mode_tests_and_leaves(tmp_path):
     daemon = Daemon(tmp_path)
     daemon.check_mode = True
-    work = chrony_dropin.Chrony(daemon)
+    work = chrony_refclock.Chrony(daemon)
     work.present()
     assert work.actions[0].startswith("write ")
     assert dropin(daemon) is None
     assert daemon.restarts == 0
     daemon.params["content"] = BAD
-    with pytest.raises(chrony_dropin.Unusable):
-        chrony_dropin.Chrony(daemon).present()
+    with pytest.raises(chrony_refclock.Unusable):
+        chrony_refclock.Chrony(daemon).present()
 
 
 def test_absent_removes_it_and_restarts_once(tmp_path):
     daemon = Daemon(tmp_path)
-    chrony_dropin.Chrony(daemon).present()
-    chrony_dropin.Chrony(daemon).absent()
+    chrony_refclock.Chrony(daemon).present()
+    chrony_refclock.Chrony(daemon).absent()
     assert dropin(daemon) is None
     assert daemon.restarts == 2
-    chrony_dropin.Chrony(daemon).absent()
+    chrony_refclock.Chrony(daemon).absent()
     assert daemon.restarts == 2
 
 

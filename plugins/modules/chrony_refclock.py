@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 DOCUMENTATION = r"""
-module: chrony_dropin
+module: chrony_refclock
 short_description: Hold a drop-in of chrony that is known to work
 version_added: 0.1.0
 description:
@@ -64,13 +64,13 @@ attributes:
 
 EXAMPLES = r"""
 - name: Have chronyd take its time from the clock
-  cipu.clock.chrony_dropin:
+  cipu.clock.chrony_refclock:
     content: |
       refclock PHC /dev/ptp_cipu refid CIPU poll 0 dpoll -1 delay 0.000010 prefer
     selects: CIPU
 
 - name: Take it away again
-  cipu.clock.chrony_dropin:
+  cipu.clock.chrony_refclock:
     state: absent
 """
 
@@ -114,7 +114,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes, to_text
-from ansible_collections.cipu.clock.plugins.module_utils._files import (
+from ansible_collections.cipu.clock.plugins.module_utils._host.files import (
     Unwritable,
     difference,
     read,
@@ -409,7 +409,7 @@ def main():
         ],
     }
     if failure:
-        module.fail_json(msg="chrony_dropin: {0}".format(failure), **result)
+        module.fail_json(msg="chrony_refclock: {0}".format(failure), **result)
     module.exit_json(**result)
 
 

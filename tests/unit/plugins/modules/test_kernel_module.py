@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the kmod module makes of parameters and of the kernel log. The rest runs in VMs."""
+"""What the kernel_module module makes of parameters and of the kernel log. The rest runs in VMs."""
 
 import pytest
 
 pytest.importorskip("ansible.module_utils.basic")
 
-from ansible_collections.cipu.clock.plugins.modules.kmod import advice, last_words, same
+from ansible_collections.cipu.clock.plugins.modules.kernel_module import advice, last_words, same
 
 LOG = """
 [    1.0] ptp_cipu 0000:00:10.0: the device refuses driver version 0x00010300

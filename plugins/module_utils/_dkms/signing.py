@@ -3,7 +3,7 @@
 
 import re
 
-from ansible_collections.cipu.clock.plugins.module_utils import _host
+from ansible_collections.cipu.clock.plugins.module_utils._host import system
 
 # Where DKMS 3 keeps the certificate that it makes by itself, unless told otherwise.
 CERTIFICATE = "/var/lib/dkms/mok.pub"
@@ -71,7 +71,7 @@ def next_step(demanded, signers, path, enrolled, firmware=True):
 
 def told(tree, signers, test_key):
     """The record for the return value. test_key: path -> what mokutil says, or None."""
-    secure_boot = _host.secure_boot(tree)
+    secure_boot = system.secure_boot(tree)
     path = certificate(tree)
     answer = test_key(path) if path else None
     enrolled = parse_enrolled(answer) if answer else None

@@ -8,15 +8,15 @@ import json
 import os
 import time
 
-from ansible_collections.cipu.clock.plugins.module_utils import (
-    _chrony,
-    _dkms,
-    _host,
-    _kernels,
-    _run,
-    _trim,
+from ansible_collections.cipu.clock.plugins.module_utils._chrony import chronyc
+from ansible_collections.cipu.clock.plugins.module_utils._dkms import status
+from ansible_collections.cipu.clock.plugins.module_utils._host import (
+    clockprobe,
+    commands,
+    kernels,
+    system,
 )
-from ansible_collections.cipu.clock.plugins.module_utils._tree import Tree
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 SCHEMA = 1
 CHRONY_CONFIGS = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
@@ -33,8 +33,8 @@ class Collector:
         self.deadline = time.monotonic() + timeout_s
         self.timeout_s = timeout_s
         self.tree = tree or Tree()
-        self.run_all = run_all or _run.run_all
-        self.which = which or _run.which
+        self.run_all = run_all or commands.run_all
+        self.which = which or commands.which
         self.running = os.uname().release
         self.missing = []
 
@@ -49,14 +49,14 @@ class Collector:
         }
         # Alone, before all else: what runs beside a measurement widens it.
         facts.update(self.probed())
-        said = self.run_all(self.commands(), self.left_s())
+        said = self.run_all(self.programs(), self.left_s())
         facts["time_daemons"], chronyd_pid = self.daemons(said)
         facts["chrony"] = self.chrony(said, "chronyd" in facts["time_daemons"], chronyd_pid)
-        facts["clocksource"] = self.tree.line(_host.CLOCKSOURCE)
+        facts["clocksource"] = self.tree.line(system.CLOCKSOURCE)
         facts["steal"] = self.steal(facts.pop("_steal_pct", None))
         facts["driver"] = self.driver_facts(said)
         facts["kernel"] = self.kernel(said)
-        facts["secure_boot"] = _host.secure_boot(self.tree)
+        facts["secure_boot"] = system.secure_boot(self.tree)
         facts["missing"] = [sentence[:200] for sentence in self.missing][:12]
         return facts
 
@@ -76,9 +76,9 @@ class Collector:
             self.missing.append("No clock was read: {0} failed, {1}.".format(path, problem))
             return self.named(told)
         told["probe"]["status"] = "ok"
-        told["probe"].update(_trim.pick({"version": report.get("version")}, {"version": str}))
-        told["functions"] = _trim.functions(report)
-        told["clocks"], left_out = _trim.clocks(report)
+        told["probe"].update(clockprobe.pick({"version": report.get("version")}, {"version": str}))
+        told["functions"] = clockprobe.functions(report)
+        told["clocks"], left_out = clockprobe.clocks(report)
         if left_out:
             self.missing.append("{0} further clocks are not told.".format(left_out))
         for clock in told["clocks"]:
@@ -86,19 +86,19 @@ class Collector:
             inode = self.tree.inode("/sys/class/ptp/ptp{0}".format(clock.get("index")))
             if inode is not None:
                 clock["instance"] = inode
-        vmclock = _trim.pick(report.get("vmclock"), _trim.VMCLOCK)
+        vmclock = clockprobe.pick(report.get("vmclock"), clockprobe.VMCLOCK)
         if vmclock:
             told["vmclock"] = vmclock
-        told["_steal_pct"] = _trim.pick(report, _trim.PROBE).get("steal_pct")
+        told["_steal_pct"] = clockprobe.pick(report, clockprobe.PROBE).get("steal_pct")
         return told
 
     def named(self, told):
-        told["functions"] = _host.cipu_functions(self.tree)
-        told["clocks"] = _host.ptp_clocks(self.tree)
+        told["functions"] = system.cipu_functions(self.tree)
+        told["clocks"] = system.ptp_clocks(self.tree)
         return told
 
     def steal(self, during_probe_pct):
-        told = _host.steal(self.tree)
+        told = system.steal(self.tree)
         if told is None:
             self.missing.append("Steal time is not told by /proc/stat.")
             return {}
@@ -108,7 +108,7 @@ class Collector:
 
     # The programs that are asked, side by side.
 
-    def commands(self):
+    def programs(self):
         commands = {}
         self.add(commands, "chronyc", ["-c", "-n", "-m", "tracking", "sources", "selectdata"])
         self.add(commands, "chronyd", ["-v"])
@@ -117,7 +117,7 @@ class Collector:
         for release in self.bootable()[-KERNELS_LIMIT:] if modinfo else ():
             commands["modinfo " + release] = [modinfo, "-k", release, "-n", self.driver]
         if self.tree.is_dir("/run/systemd/system"):
-            show = ["show", "-p", "Id,ActiveState,MainPID"] + sorted(_host.TIME_UNITS)
+            show = ["show", "-p", "Id,ActiveState,MainPID"] + sorted(system.TIME_UNITS)
             self.add(commands, "systemctl", show)
         config = self.chrony_config()
         chronyd = self.which("chronyd")
@@ -131,16 +131,16 @@ class Collector:
             commands[program] = [path] + arguments
 
     def bootable(self):
-        return _kernels.bootable(self.tree, self.running)
+        return kernels.bootable(self.tree, self.running)
 
     # Time daemons and chrony.
 
     def daemons(self, said):
         outcome = said.get("systemctl")
         if outcome is not None and outcome.ok:
-            active = _host.parse_units(outcome.out)
+            active = system.parse_units(outcome.out)
         else:
-            active = _host.time_processes(self.tree)
+            active = system.time_processes(self.tree)
         return sorted(active), active.get("chronyd", 0)
 
     def chrony_config(self):
@@ -154,18 +154,18 @@ class Collector:
         if report is None:
             return {"status": "absent"}
         told = {}
-        tracking, sources = _chrony.parse_report(report.out)
+        tracking, sources = chronyc.parse_report(report.out)
         if tracking is not None:
             told["status"] = "ok"
             told["tracking"] = _known(tracking)
             told["sources"] = [_known(source) for source in sources]
-            told["selected"] = _chrony.selected(sources)
-            told["error_bound_s"] = _chrony.error_bound_s(tracking)
+            told["selected"] = chronyc.selected(sources)
+            told["error_bound_s"] = chronyc.error_bound_s(tracking)
         else:
             told["status"] = "denied" if active else "stopped"
             if active:
                 self.missing.append("chronyd runs but does not answer: {0}.".format(report.said()))
-        version = _chrony.parse_version(said["chronyd"].out) if "chronyd" in said else None
+        version = chronyc.parse_version(said["chronyd"].out) if "chronyd" in said else None
         if version:
             told["version"] = version
         told.update(_known(self.chrony_settings(said, pid)))
@@ -177,11 +177,11 @@ class Collector:
         if printed is None:
             return settings
         if printed.ok:
-            settings["refclocks"] = _chrony.parse_refclocks(printed.out)
+            settings["refclocks"] = chronyc.parse_refclocks(printed.out)
         else:
             settings["config_error"] = printed.said()
             self.missing.append("chronyd does not read its configuration: " + printed.said())
-        identity = _host.process_identity(self.tree, pid) if pid else None
+        identity = system.process_identity(self.tree, pid) if pid else None
         settings.update(identity or {})
         return settings
 
@@ -200,12 +200,12 @@ class Collector:
         if modinfo is None:
             self.missing.append("modinfo is not there, so the installed driver is not known.")
         elif modinfo.ok:
-            fields = _host.parse_modinfo(modinfo.out)
+            fields = system.parse_modinfo(modinfo.out)
             told["installed_version"] = fields.get("version")
             told["installed_srcversion"] = fields.get("srcversion")
             told["signer"] = fields.get("signer") or None
         told = _known(told)
-        records = _dkms.read_tree(self.tree, self.driver)[:DKMS_LIMIT]
+        records = status.read_tree(self.tree, self.driver)[:DKMS_LIMIT]
         keys = ("version", "kernel", "arch", "state")
         told["dkms"] = [{key: r[key] for key in keys if r[key]} for r in records]
         return told
@@ -214,13 +214,13 @@ class Collector:
         releases = self.bootable()
         told = {
             "running": self.running,
-            "next": _kernels.next_to_boot(self.tree, releases),
+            "next": kernels.next_to_boot(self.tree, releases),
             "bootable": [],
         }
         for release in releases[-KERNELS_LIMIT:]:
             record = {
                 "release": release,
-                "has_headers": _kernels.has_headers(self.tree, release),
+                "has_headers": kernels.has_headers(self.tree, release),
             }
             asked = said.get("modinfo " + release)
             if asked is not None and asked.problem is None:

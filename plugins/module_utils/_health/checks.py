@@ -3,10 +3,10 @@
 
 from collections import namedtuple
 
-from ansible_collections.cipu.clock.plugins.module_utils import (
-    _checks_chrony,
-    _checks_device,
-    _checks_host,
+from ansible_collections.cipu.clock.plugins.module_utils._health import (
+    checks_chrony,
+    checks_device,
+    checks_host,
 )
 
 Check = namedtuple("Check", "name run source unit warns fails advice")
@@ -14,7 +14,7 @@ Check = namedtuple("Check", "name run source unit warns fails advice")
 CHECKS = (
     Check(
         "function",
-        _checks_device.function,
+        checks_device.function,
         "functions",
         "functions",
         None,
@@ -24,7 +24,7 @@ CHECKS = (
     ),
     Check(
         "driver_version",
-        _checks_device.driver_version,
+        checks_device.driver_version,
         "driver",
         None,
         "loaded or installed version is not pinned_driver_version",
@@ -33,7 +33,7 @@ CHECKS = (
     ),
     Check(
         "driver_loaded",
-        _checks_device.driver_loaded,
+        checks_device.driver_loaded,
         "driver",
         None,
         "srcversion of the loaded module is not the installed one's",
@@ -42,7 +42,7 @@ CHECKS = (
     ),
     Check(
         "dev_stat",
-        _checks_device.dev_stat,
+        checks_device.dev_stat,
         "clocks[].cipu.registers.dev_stat",
         None,
         None,
@@ -51,7 +51,7 @@ CHECKS = (
     ),
     Check(
         "sync_stat",
-        _checks_device.sync_stat,
+        checks_device.sync_stat,
         "clocks[].cipu.sync",
         None,
         "maintenance or busy",
@@ -60,7 +60,7 @@ CHECKS = (
     ),
     Check(
         "standing_events",
-        _checks_device.standing_events,
+        checks_device.standing_events,
         "clocks[].cipu.counters",
         "events",
         "an event began and did not end",
@@ -69,7 +69,7 @@ CHECKS = (
     ),
     Check(
         "read_errors",
-        _checks_device.read_errors,
+        checks_device.read_errors,
         "clocks[].cipu.counters, before and now",
         "percent of reads",
         "over read_errors_warn_pct",
@@ -78,7 +78,7 @@ CHECKS = (
     ),
     Check(
         "over_threshold",
-        _checks_device.over_threshold,
+        checks_device.over_threshold,
         "clocks[].cipu.counters, before and now",
         "reads",
         "a read was further from the system clock than thresh_us",
@@ -87,7 +87,7 @@ CHECKS = (
     ),
     Check(
         "read_bracket",
-        _checks_device.read_bracket,
+        checks_device.read_bracket,
         "clocks[].measurement.bracket_ns.p99 and max_lat_ns",
         "percent of max_lat_ns",
         "over bracket_warn_pct",
@@ -96,7 +96,7 @@ CHECKS = (
     ),
     Check(
         "measurement",
-        _checks_device.measurement,
+        checks_device.measurement,
         "clocks[].measurement.status",
         None,
         None,
@@ -105,7 +105,7 @@ CHECKS = (
     ),
     Check(
         "phc_offset",
-        _checks_device.phc_offset,
+        checks_device.phc_offset,
         "clocks[].measurement",
         "ns",
         "offset less its uncertainty over offset_warn_ns",
@@ -114,7 +114,7 @@ CHECKS = (
     ),
     Check(
         "time_daemon",
-        _checks_chrony.time_daemon,
+        checks_chrony.time_daemon,
         "time_daemons",
         "daemons",
         "more than one",
@@ -123,7 +123,7 @@ CHECKS = (
     ),
     Check(
         "chrony_source",
-        _checks_chrony.chrony_source,
+        checks_chrony.chrony_source,
         "chrony.sources, chrony.status",
         None,
         "something else than the PHC",
@@ -132,7 +132,7 @@ CHECKS = (
     ),
     Check(
         "leap_status",
-        _checks_chrony.leap_status,
+        checks_chrony.leap_status,
         "chrony.tracking.leap",
         None,
         None,
@@ -141,7 +141,7 @@ CHECKS = (
     ),
     Check(
         "stratum",
-        _checks_chrony.stratum,
+        checks_chrony.stratum,
         "chrony.tracking.stratum",
         None,
         None,
@@ -150,7 +150,7 @@ CHECKS = (
     ),
     Check(
         "reach",
-        _checks_chrony.reach,
+        checks_chrony.reach,
         "chrony.sources[].reach of the PHC",
         "polls of 8",
         "some of the last 8 polls failed",
@@ -159,7 +159,7 @@ CHECKS = (
     ),
     Check(
         "skew",
-        _checks_chrony.skew,
+        checks_chrony.skew,
         "chrony.tracking.skew_ppm",
         "ppm",
         "over skew_warn_ppm",
@@ -168,7 +168,7 @@ CHECKS = (
     ),
     Check(
         "update_age",
-        _checks_chrony.update_age,
+        checks_chrony.update_age,
         "chrony.tracking.ref_time_s",
         "s",
         "older than update_age_intervals intervals and update_age_min_s (state FREERUNNING)",
@@ -177,7 +177,7 @@ CHECKS = (
     ),
     Check(
         "error_bound",
-        _checks_chrony.error_bound,
+        checks_chrony.error_bound,
         "chrony.error_bound_s and phc_error_ns",
         "ns",
         "over error_bound_warn_ns",
@@ -186,7 +186,7 @@ CHECKS = (
     ),
     Check(
         "phc_against_ntp",
-        _checks_chrony.phc_against_ntp,
+        checks_chrony.phc_against_ntp,
         "chrony.sources",
         "ns",
         "further apart than both error bounds together",
@@ -195,7 +195,7 @@ CHECKS = (
     ),
     Check(
         "refclock_device",
-        _checks_chrony.refclock_device,
+        checks_chrony.refclock_device,
         "chrony.refclocks, clocks[].links",
         None,
         "a bare /dev/ptpN",
@@ -204,7 +204,7 @@ CHECKS = (
     ),
     Check(
         "device_access",
-        _checks_chrony.device_access,
+        checks_chrony.device_access,
         "clocks[].owner, group and mode, chrony.user and groups",
         None,
         None,
@@ -213,7 +213,7 @@ CHECKS = (
     ),
     Check(
         "clocksource",
-        _checks_host.clocksource,
+        checks_host.clocksource,
         "clocksource",
         None,
         "changed since the facts before",
@@ -222,7 +222,7 @@ CHECKS = (
     ),
     Check(
         "steal",
-        _checks_host.steal,
+        checks_host.steal,
         "steal",
         "percent of CPU time",
         "over steal_warn_pct",
@@ -231,7 +231,7 @@ CHECKS = (
     ),
     Check(
         "vmclock",
-        _checks_host.vmclock,
+        checks_host.vmclock,
         "vmclock",
         None,
         None,
@@ -240,7 +240,7 @@ CHECKS = (
     ),
     Check(
         "kernel_module",
-        _checks_host.kernel_module,
+        checks_host.kernel_module,
         "kernel.bootable",
         None,
         "a kernel that can be booted lacks the driver",
@@ -249,7 +249,7 @@ CHECKS = (
     ),
     Check(
         "module_signature",
-        _checks_host.module_signature,
+        checks_host.module_signature,
         "secure_boot, driver.signer",
         None,
         None,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of clock_health, as its documentation tells them."""
 
-from ansible_collections.cipu.clock.plugins.module_utils._findings import SEVERITIES
-from ansible_collections.cipu.clock.plugins.module_utils._thresholds import THRESHOLDS
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import SEVERITIES
+from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds import THRESHOLDS
 
 NEVER = "never"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the controller's folder for cipu.clock.files, so that a whole tree is one round trip."""
+"""Reads a folder of the controller for cipu.clock.file_tree: one round trip for a tree."""
 
 import fnmatch
 import hashlib
@@ -64,7 +64,7 @@ class ActionModule(ActionBase):
             local = self.checksums(args["files"])
         else:
             local = {}
-        result = self._execute_module("cipu.clock.files", module_args=args, task_vars=task_vars)
+        result = self._execute_module("cipu.clock.file_tree", module_args=args, task_vars=task_vars)
         if result.get("unsent") and not self._task.check_mode:
             result = self.send(args, local, result, task_vars)
         if source:
@@ -102,7 +102,7 @@ class ActionModule(ActionBase):
                     self._connection._shell.tmpdir, "sent{0}".format(number)
                 )
                 item["src"] = self._transfer_file(local[item["path"]], remote)
-        result = self._execute_module("cipu.clock.files", module_args=args, task_vars=task_vars)
+        result = self._execute_module("cipu.clock.file_tree", module_args=args, task_vars=task_vars)
         self._remove_tmp_path(self._connection._shell.tmpdir)
         if not result.get("failed"):
             # The first run told what it changed; the second only what it still had to.

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The health of many hosts in one: counts, quantiles, and incidents of a zone. Pure."""
 
-from ansible_collections.cipu.clock.plugins.module_utils._findings import (
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import (
     SEVERITIES,
     STATES,
     Host,
     text,
 )
-from ansible_collections.cipu.clock.plugins.module_utils._health import judge
-from ansible_collections.cipu.clock.plugins.module_utils._thresholds import complete
+from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds import complete
+from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
 
 NO_ZONE = "none"
 # The bits of sync_stat that make an incident.

@@ -4,7 +4,11 @@
 Pure, so that check mode tells the truth.
 """
 
-from ansible_collections.cipu.clock.plugins.module_utils._dkms import is_newer, state_of, versions
+from ansible_collections.cipu.clock.plugins.module_utils._dkms.status import (
+    is_newer,
+    state_of,
+    versions,
+)
 
 RANK = {"absent": 0, "broken": 0, "added": 1, "built": 2, "installed": 3}
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 DOCUMENTATION = r"""
-module: kmod
+module: kernel_module
 short_description: Have the installed driver of a PCI function loaded, bound and linked
 version_added: 0.1.0
 description:
@@ -70,7 +70,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Have the clock's driver in the kernel
-  cipu.clock.kmod:
+  cipu.clock.kernel_module:
     params: {drv_ver: '0x00010300'}
     links: [/dev/ptp_cipu, '/dev/ptp_cipu-{pci_address}']
 """

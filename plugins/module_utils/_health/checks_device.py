@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks of the CIPU function, its driver and what it measures."""
 
-from ansible_collections.cipu.clock.plugins.module_utils._findings import (
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import (
     Unseen,
     critical,
     dig,
