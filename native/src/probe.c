@@ -17,8 +17,8 @@
  * Time that clocks that hang may take together. The first ones get a long deadline, later ones one
  * that suffices for a clock that answers. Clocks that answer get their time in any case.
  */
-#define LONG_HANG_NS (10LL * 1000000000)
-#define TOTAL_HANG_NS (20LL * 1000000000)
+#define LONG_HANG_NS (7LL * 1000000000)
+#define TOTAL_HANG_NS (11LL * 1000000000)
 
 const char *measurement_status_name(enum measurement_status status)
 {

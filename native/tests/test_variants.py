@@ -63,8 +63,10 @@ def test_a_32_bit_compiler_is_refused_with_a_sentence() -> None:
 
 def test_flags_of_the_builder_are_used() -> None:
     done = subprocess.run(
-        ["make", "-n", "-B", "-C", str(NATIVE), "all", "static"]
-        + ["LDFLAGS=-Wl,--test-ld", "CPPFLAGS=-DTEST_CPP", "CFLAGS=-O3"],
+        [
+            *("make", "-n", "-B", "-C", str(NATIVE), "all", "static"),
+            *("LDFLAGS=-Wl,--test-ld", "CPPFLAGS=-DTEST_CPP", "CFLAGS=-O3"),
+        ],
         capture_output=True,
         text=True,
         timeout=60,
