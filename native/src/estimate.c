@@ -131,7 +131,7 @@ static int64_t narrow_mean(const struct collected *c)
 
 /*
  * pre and post are of the system clock. The bound of system clock - MONOTONIC_RAW makes them times
- * of MONOTONIC_RAW, however the system clock was turned meanwhile.
+ * of MONOTONIC_RAW, even if the system clock was slewed in the meantime.
  */
 static bool make_constraints(const struct collected *c, int64_t at_raw_ns, int64_t base_ns,
 			     int64_t margin_ns, struct constraints *out)

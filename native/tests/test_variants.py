@@ -2,6 +2,7 @@
 """The program as other compilers and C libraries build it, and what the build refuses."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from made_host import BUILD, NATIVE, Host
@@ -78,3 +79,17 @@ def test_flags_of_the_builder_are_used() -> None:
     assert all("-Wl,--test-ld" in line for line in links)
     assert compiles
     assert all("-DTEST_CPP" in line for line in compiles)
+
+
+def test_a_build_beside_a_read_only_source(tmp_path: Path) -> None:
+    """As the role probe does it: the Makefile and the source are elsewhere."""
+    (tmp_path / "src").symlink_to(NATIVE / "src")
+    subprocess.run(
+        ["make", "-s", "-C", str(tmp_path), "-f", str(NATIVE / "Makefile"), "static"],
+        timeout=120,
+        check=True,
+    )
+    done = subprocess.run(
+        [str(tmp_path / "build/static/clockprobe"), "--version"], capture_output=True, check=True
+    )
+    assert done.stdout.startswith(b"clockprobe ")
