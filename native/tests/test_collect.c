@@ -6,6 +6,7 @@
 
 #include "collect.h"
 #include "sim/sim_clock.h"
+#include "slew.h"
 
 struct bench {
 	struct sim_time time;
@@ -296,6 +297,28 @@ static void a_slew_is_no_step(void **state)
 	assert_true(raw_pairs_stepped(&b, &a, 1000));
 }
 
+/* The kernel's PLL with a time constant of 0 slews at a third of the offset it still reports. */
+static int64_t pll_limit_ppb(void *ctx)
+{
+	const struct timex tx = { .tick = 10000, .status = STA_PLL | STA_NANO, .offset = 2100000 };
+
+	(void)ctx;
+	return slew_limit_ppb(&tx);
+}
+
+static void a_slew_by_the_pll_is_no_step(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->time.real.drift_ppb = 700000;
+	b->io.slew_limit_ppb = pll_limit_ppb;
+	run(b);
+	assert_int_equal(b->c.runs, 1);
+	assert_false(b->c.system_clock_stepped);
+	assert_int_equal(b->c.n_samples, 52);
+}
+
 static void names_of_clocks_go_both_ways(void **state)
 {
 	enum sysclock clock;
@@ -326,6 +349,7 @@ int main(void)
 		cmocka_unit_test(a_time_out_of_bounds_is_an_error),
 		cmocka_unit_test(a_step_of_the_system_clock_repeats_once),
 		cmocka_unit_test(a_slew_is_no_step),
+		cmocka_unit_test(a_slew_by_the_pll_is_no_step),
 		cmocka_unit_test(names_of_clocks_go_both_ways),
 	};
 

@@ -9,7 +9,7 @@
 #include "margin.h"
 #include "sim/sim_clock.h"
 
-#define DEFAULT_SEEDS 15000
+#define DEFAULT_SEEDS 4000
 
 static unsigned n_seeds(void)
 {
