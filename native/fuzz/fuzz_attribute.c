@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* An attribute file of sysfs: as a line, as a number, and what is made of either. */
+/* An attribute file of sysfs, as a line and as a number. */
 #include "cipu.h"
 #include "discover.h"
 #include "fuzz.h"
@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The file is one in memory: text_read_line opens it by its path. */
+/* A file in memory, which text_read_line opens by its path. */
 static const char *memory_file(const uint8_t *data, size_t size)
 {
 	static char path[64];

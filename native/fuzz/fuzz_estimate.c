@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* Samples as a hostile device could give them: 8 bytes a time, as many as there are. */
+/* Samples as a hostile device could return them: 8 bytes for each time. */
 #include "estimate.h"
 #include "fuzz.h"
 
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct estimate e;
 
 	memset(&c, 0, sizeof(c));
-	/* system clock near an epoch, brackets of up to 4 s; the PHC says what it likes */
+	/* system clock near an epoch, brackets of up to 4 s, any PHC time */
 	for (; size >= 16 && c.n_samples < 64; data += 16, size -= 16) {
 		struct sample *s = &c.samples[c.n_samples++];
 		int64_t word = time_at(data);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* The state file. What is taken is what was written: it comes out again byte for byte. */
+/* The state file. A file that is accepted is written again byte for byte. */
 #include "fuzz.h"
 #include "state.h"
 
@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct state first, second;
+	static struct state first, second;
 	char *text = NULL;
 	size_t length = 0;
 	FILE *file;

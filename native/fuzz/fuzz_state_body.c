@@ -19,9 +19,9 @@ static uint64_t checksum(const char *text, size_t length)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char first_line[] = "clockprobe-state 1\n";
+	static const char first_line[] = "clockprobe-state 2\n";
 	size_t length = sizeof(first_line) - 1;
-	struct state state;
+	static struct state state;
 	char *text;
 
 	if (size > 65536)
@@ -37,8 +37,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (state.n_clocks > DISCOVER_MAX_CLOCKS)
 			abort();
 		for (unsigned i = 0; i < state.n_clocks; i++) {
-			if (state.clocks[i].lo_ns > state.clocks[i].hi_ns)
-				abort();
+			for (unsigned p = 0; p < STATE_N_POINTS; p++) {
+				if (state.clocks[i].points[p].lo_ns >
+				    state.clocks[i].points[p].hi_ns)
+					abort();
+			}
 		}
 	}
 	free(text);

@@ -14,8 +14,10 @@
 
 #define NS_PER_MS 1000000
 
-/* What a killed child may take to go away, unless the kernel holds it. */
+/* Time for a killed child to end. A child that hangs in the kernel does not. */
 #define KILL_GRACE_NS (200 * NS_PER_MS)
+
+#define SLICE_NS (100 * NS_PER_MS)
 
 void *child_memory(size_t size)
 {
@@ -30,17 +32,27 @@ void child_memory_free(void *memory, size_t size)
 		munmap(memory, size);
 }
 
-/* The child holds the other end of the pipe: it closes when the child ends, however it ends. */
-static bool wait_for_end(int fd, int64_t deadline_ns)
+/*
+ * The pipe closes when the child ends, however it ends. A slice that lasted longer than asked for
+ * counts as asked for: this process was stopped, and the child perhaps with it.
+ */
+static bool wait_for_end(int fd, int64_t left_ns)
 {
-	int64_t end_ns = monotonic_ns() + deadline_ns, left_ns;
 	struct pollfd pfd = { .fd = fd };
 
-	while ((left_ns = end_ns - monotonic_ns()) > 0) {
-		if (poll(&pfd, 1, (int)(left_ns / NS_PER_MS) + 1) > 0)
+	for (;;) {
+		int64_t slice_ns = left_ns < SLICE_NS ? left_ns : SLICE_NS;
+		int64_t start_ns = monotonic_ns(), spent_ns;
+
+		if (slice_ns < 0)
+			slice_ns = 0;
+		if (poll(&pfd, 1, (int)(slice_ns / NS_PER_MS) + 1) > 0)
 			return true;
+		if (left_ns <= 0)
+			return false;
+		spent_ns = monotonic_ns() - start_ns;
+		left_ns -= spent_ns < slice_ns + NS_PER_MS ? spent_ns : slice_ns;
 	}
-	return false;
 }
 
 static enum child_end reap(pid_t pid)
@@ -69,7 +81,7 @@ enum child_end child_run(void (*work)(void *argument), void *argument, int64_t d
 		return CHILD_NOT_STARTED;
 	}
 	if (!pid) {
-		/* no orphan goes on reading clocks */
+		/* no orphan continues to read clocks */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		work(argument);
 		_exit(0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Work that may block for good, done in a child process with a deadline. */
+/* Runs work that may block for ever in a child process with a deadline. */
 #ifndef CLOCKPROBE_CHILD_H
 #define CLOCKPROBE_CHILD_H
 
@@ -7,17 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Memory that a child writes and its parent reads, zeroed. NULL when there is none to be had. */
+/* Zeroed memory that a child writes and its parent reads. NULL when there is no memory. */
 void *child_memory(size_t size);
 void child_memory_free(void *memory, size_t size);
 
 enum child_end {
 	CHILD_DONE,
 	CHILD_CRASHED,
-	CHILD_TIMED_OUT, /* killed; a child stuck in the kernel is left behind, not waited for */
+	CHILD_TIMED_OUT, /* killed; a child that hangs in the kernel is left behind */
 	CHILD_NOT_STARTED,
 };
 
+/* SIGCHLD must not be ignored: the kernel would discard the exit status. */
 enum child_end child_run(void (*work)(void *argument), void *argument, int64_t deadline_ns);
 
 #endif

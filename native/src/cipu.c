@@ -47,6 +47,30 @@ static struct cipu_value read_value(const char *root, const char *directory, con
 	return v;
 }
 
+/*
+ * A PCI read of a device that is gone returns all ones, so all ones are never data. One register
+ * may have that value for another reason; the status register does not.
+ */
+static void drop_dead_registers(struct cipu *cipu)
+{
+	unsigned known = 0, dead = 0;
+
+	for (unsigned i = 0; i < CIPU_N_REGISTERS; i++) {
+		struct cipu_value *v = &cipu->registers[i];
+
+		if (!v->known)
+			continue;
+		known++;
+		if (v->value < UINT32_MAX)
+			continue;
+		dead++;
+		v->known = false;
+		cipu->is_gone |= i == CIPU_DEV_STAT && v->value == UINT32_MAX;
+		v->value = 0;
+	}
+	cipu->is_gone |= dead && dead == known;
+}
+
 bool cipu_read(const char *root, const char *directory, struct cipu *cipu)
 {
 	bool any = false;
@@ -56,6 +80,7 @@ bool cipu_read(const char *root, const char *directory, struct cipu *cipu)
 		cipu->registers[i] = read_value(root, directory, "reg_", register_names[i]);
 		any |= cipu->registers[i].known;
 	}
+	drop_dead_registers(cipu);
 	cipu->drv_cap = read_value(root, directory, "", "drv_cap");
 	for (unsigned i = 0; i < CIPU_N_COUNTERS; i++) {
 		cipu->counters[i] = read_value(root, directory, counter_names[i].prefix,
@@ -82,10 +107,17 @@ const char *cipu_feature_name(unsigned bit)
 	return bit < sizeof(names) / sizeof(names[0]) ? names[bit] : NULL;
 }
 
-int64_t cipu_claimed_precision_ns(const struct cipu *cipu)
+const struct cipu_condition cipu_conditions[CIPU_N_CONDITIONS] = {
+	{ 1u << 0, "maintenance", "maintenance" },
+	{ 1u << 1, "clock_abnormal", "atomic clock abnormal" },
+	{ 1u << 4, "busy", "busy" },
+	{ 1u << 7, "device_error", "device error" },
+};
+
+bool cipu_claimed_precision_ns(const struct cipu *cipu, int64_t *precision_ns)
 {
 	const struct cipu_value *v = &cipu->registers[CIPU_TM_PREC_NS];
 
-	/* a 32-bit register: more is no answer of the device */
-	return v->known && v->value <= UINT32_MAX ? (int64_t)v->value : 0;
+	*precision_ns = v->known ? (int64_t)v->value : 0;
+	return v->known;
 }

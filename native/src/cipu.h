@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The attributes of a CIPU clock: the one place on the host's side where register bits get names. */
+/* Reads the attributes of a CIPU clock and names the bits of its registers. */
 #ifndef CLOCKPROBE_CIPU_H
 #define CLOCKPROBE_CIPU_H
 
@@ -39,7 +39,7 @@ enum cipu_counter {
 	CIPU_N_COUNTERS,
 };
 
-/* An attribute that is missing, or is no number. */
+/* Not known where the attribute is missing, is not a number, or has the value of a dead device. */
 struct cipu_value {
 	bool known;
 	uint64_t value;
@@ -49,26 +49,30 @@ struct cipu {
 	struct cipu_value registers[CIPU_N_REGISTERS];
 	struct cipu_value drv_cap;
 	struct cipu_value counters[CIPU_N_COUNTERS];
+	bool is_gone; /* the registers read as all ones: the device does not answer */
 };
 
-/* Attributes under root + directory. False when not one of them could be read. */
+/* Reads the attributes in root + directory. False when none of them exists. */
 bool cipu_read(const char *root, const char *directory, struct cipu *cipu);
 
 /* Names as in the JSON: "dev_feat", "gettm_inval_err". */
 const char *cipu_register_name(enum cipu_register r);
 const char *cipu_counter_name(enum cipu_counter c);
 
-/* Names of single bits; NULL where the device's description has none. */
+/* NULL where the description of the device names no such bit. */
 const char *cipu_feature_name(unsigned bit);
 
-enum cipu_sync_bit {
-	CIPU_SYNC_MAINTENANCE = 1u << 0,
-	CIPU_SYNC_CLOCK_ABNORMAL = 1u << 1,
-	CIPU_SYNC_BUSY = 1u << 4,
-	CIPU_SYNC_DEVICE_ERROR = 1u << 7,
+/* The bits of sync_stat. */
+struct cipu_condition {
+	unsigned bit;
+	const char *name; /* in JSON and metrics */
+	const char *text; /* in the table */
 };
 
-/* The precision the device claims; 0 where it is not known. */
-int64_t cipu_claimed_precision_ns(const struct cipu *cipu);
+#define CIPU_N_CONDITIONS 4
+extern const struct cipu_condition cipu_conditions[CIPU_N_CONDITIONS];
+
+/* Precision that the device claims. False where it is not known. */
+bool cipu_claimed_precision_ns(const struct cipu *cipu, int64_t *precision_ns);
 
 #endif

@@ -4,19 +4,21 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tick.h"
+
 #define NS_PER_MS 1000000
 #define RETRIES 4
 
-/* In samples, for each sample wanted. */
+/* Samples tried for each sample wanted. */
 #define MOST_TRIES 4
 
 #define RETRY_PAUSE_NS NS_PER_MS
 
-/* A pair of clock reads this close needs no second try. */
+/* A pair whose reads are this close is not tried again. */
 #define PAIR_GOOD_NS 1000
 #define PAIR_TRIES 3
 
-/* What a step must exceed beyond slew and the bounds of the pairs. */
+/* A step must exceed the slew and the bounds of the pairs by this. */
 #define STEP_MARGIN_NS 200
 
 void collect_defaults(struct collect_params *params)
@@ -33,6 +35,7 @@ void collect_defaults(struct collect_params *params)
 bool collected_is_sane(const struct collected *c)
 {
 	return c->n_samples <= COLLECT_MAX_SAMPLES && c->n_errnos <= COLLECT_MAX_ERRNOS &&
+	       c->system_tick_ns >= 0 &&
 	       c->method >= PHC_METHOD_NONE && c->method <= PHC_METHOD_BASIC;
 }
 
@@ -44,12 +47,16 @@ static void count_errno(struct collected *out, int number)
 			return;
 		}
 	}
-	if (out->n_errnos < COLLECT_MAX_ERRNOS)
+	if (out->n_errnos < COLLECT_MAX_ERRNOS - 1)
 		out->errnos[out->n_errnos++] = (struct errno_count){ number, 1 };
+	else if (number)
+		count_errno(out, 0);
+	else
+		out->errnos[out->n_errnos++] = (struct errno_count){ 0, 1 };
 }
 
-/* The tightest of a few tries: each is a hard bound, a preempted one just a wide one. */
-static struct raw_pair read_pair(const struct phc_io *io, enum sysclock clock)
+/* Returns the tightest of a few tries. Each is a hard bound; preemption only widens it. */
+static struct raw_pair read_pair(const struct phc_io *io, enum sysclock clock, int64_t tick_ns)
 {
 	struct raw_pair best = { 0, 0, 0 };
 
@@ -64,16 +71,39 @@ static struct raw_pair read_pair(const struct phc_io *io, enum sysclock clock)
 
 		if (i && after - before >= best.hi_ns - best.lo_ns)
 			continue;
-		/* one nanosecond each way: the clocks count whole ones */
-		best = (struct raw_pair){ before + (after - before) / 2, sys - after - 1,
-					  sys - before + 1 };
+		/* each reading may be one tick old */
+		best = (struct raw_pair){ before + (after - before) / 2, sys - after - tick_ns,
+					  sys - before + tick_ns };
 		if (after - before <= PAIR_GOOD_NS)
 			break;
 	}
 	return best;
 }
 
-/* The most that a slew can do from the beginning of one pair to the end of the other. */
+#define TICK_READS 64
+
+/*
+ * Reads the system clocks' counter in a loop of varying length, so that the differences are not
+ * all alike. All system clocks come from one counter; MONOTONIC_RAW is not slewed.
+ */
+static int64_t find_system_tick(const struct phc_io *io)
+{
+	int64_t differences_ns[TICK_READS];
+	int64_t last_ns = io->now_ns(io->ctx, SYSCLOCK_MONOTONIC_RAW);
+
+	for (unsigned i = 0; i < TICK_READS; i++) {
+		int64_t now_ns;
+
+		for (volatile unsigned spin = 0; spin < i; spin++)
+			;
+		now_ns = io->now_ns(io->ctx, SYSCLOCK_MONOTONIC_RAW);
+		differences_ns[i] = now_ns - last_ns;
+		last_ns = now_ns;
+	}
+	return tick_bound_ns(differences_ns, TICK_READS, TICK_ROUNDING_NS);
+}
+
+/* The most that a slew changes from the beginning of one pair to the end of the other. */
 static int64_t most_slewed_ns(const struct raw_pair *a, const struct raw_pair *b, int64_t limit_ppb)
 {
 	int64_t widths_ns = a->hi_ns - a->lo_ns + b->hi_ns - b->lo_ns;
@@ -89,7 +119,7 @@ bool raw_pairs_stepped(const struct raw_pair *a, const struct raw_pair *b, int64
 	return b->lo_ns - a->hi_ns > allowed_ns || a->lo_ns - b->hi_ns > allowed_ns;
 }
 
-/* Everything of one clock in one run. */
+/* The state of one clock in one run. */
 struct collector {
 	const struct phc_io *io;
 	const struct collect_params *params;
@@ -97,10 +127,12 @@ struct collector {
 	struct raw_pair last_pair;
 	bool has_last_pair;
 	unsigned tried; /* in this run */
+	unsigned calls;
+	int64_t budget_from_ns;
 	bool finished;
 };
 
-/* No sense in asking again. */
+/* Whether a retry is useless. */
 static bool error_is_lasting(int err)
 {
 	switch (err) {
@@ -128,6 +160,11 @@ static enum phc_method next_method(enum phc_method method)
 	}
 }
 
+static int64_t tick_of(const struct collected *out)
+{
+	return out->system_tick_ns > 0 ? out->system_tick_ns : 1;
+}
+
 static void note_limit(struct collector *c)
 {
 	int64_t limit_ppb = c->io->slew_limit_ppb(c->io->ctx);
@@ -145,8 +182,8 @@ static void note_pair(struct collector *c, const struct raw_pair *pair)
 }
 
 /*
- * Bounds of system clock - MONOTONIC_RAW all the way between two pairs. In between it may have
- * been turned one way and back, at no more than the limit.
+ * Bounds of system clock - MONOTONIC_RAW everywhere between two pairs. In between the clock may
+ * have been slewed one way and back, at no more than the limit.
  */
 static void bound_between(const struct collector *c, const struct raw_pair *before,
 			  const struct raw_pair *after, int64_t *lo_ns, int64_t *hi_ns)
@@ -167,6 +204,7 @@ static void keep_readings(struct collector *c, const struct phc_reading *reading
 	int64_t raw_lo_ns, raw_hi_ns;
 
 	bound_between(c, before, after, &raw_lo_ns, &raw_hi_ns);
+	c->calls++;
 	for (unsigned i = 0; i < count && out->n_samples < COLLECT_MAX_SAMPLES; i++) {
 		struct sample s = {
 			.pre_ns = readings[i].pre_ns,
@@ -174,21 +212,60 @@ static void keep_readings(struct collector *c, const struct phc_reading *reading
 			.post_ns = readings[i].post_ns,
 			.raw_lo_ns = raw_lo_ns,
 			.raw_hi_ns = raw_hi_ns,
+			.call = c->calls,
 		};
 
-		/* only a system clock set back in between does this */
+		/* only a system clock that was set back does this */
 		if (s.post_ns < s.pre_ns) {
 			out->negative++;
 			out->system_clock_stepped = true;
 			continue;
 		}
-		if (out->method == PHC_METHOD_PRECISE)
+		if (readings[i].raw_ns)
 			s.raw_lo_ns = s.raw_hi_ns = s.pre_ns - readings[i].raw_ns;
 		out->samples[out->n_samples++] = s;
 	}
 }
 
-/* One call, with retries of what may pass. Falls back to the next method while nothing worked. */
+/*
+ * Falls back to the next method. Samples of two methods are not mixed: their errors differ. The
+ * former method may have used up the time.
+ */
+static void fall_back(struct collector *c)
+{
+	struct collected *out = c->out;
+
+	out->n_samples = 0;
+	out->method = next_method(out->method);
+	c->budget_from_ns = c->io->now_ns(c->io->ctx, SYSCLOCK_MONOTONIC_RAW);
+}
+
+/* What follows a call that failed after all its retries. */
+static void call_failed(struct collector *c, int err)
+{
+	struct collected *out = c->out;
+	bool has_next = next_method(out->method) != PHC_METHOD_NONE;
+
+	/* a device may offer cross timestamps and never complete one */
+	if (out->method == PHC_METHOD_PRECISE && out->n_samples < COLLECT_MIN_SAMPLES)
+		fall_back(c);
+	else if (!error_is_lasting(err))
+		return;
+	else if (has_next && !out->n_samples)
+		fall_back(c);
+	else
+		/* a clock that is removed during the run returns ENODEV for every method */
+		c->finished = true;
+}
+
+/* A precise call that timed out takes long, and the next method is there at once. */
+static bool retry_is_due(const struct collected *out, int err)
+{
+	return !error_is_lasting(err) &&
+	       !(err == -ETIMEDOUT && out->method == PHC_METHOD_PRECISE && !out->n_samples);
+}
+
+/* One call, with retries of errors that may pass. */
 static void collect_call(struct collector *c)
 {
 	struct phc_reading readings[PTP_ABI_MAX_SAMPLES];
@@ -201,10 +278,10 @@ static void collect_call(struct collector *c)
 
 		if (attempt)
 			c->io->sleep_ns(c->io->ctx, RETRY_PAUSE_NS);
-		before = read_pair(c->io, c->params->clock);
+		before = read_pair(c->io, c->params->clock, tick_of(out));
 		note_pair(c, &before);
 		err = phc_read(c->io, out->method, c->params->clock, count, readings);
-		after = read_pair(c->io, c->params->clock);
+		after = read_pair(c->io, c->params->clock, tick_of(out));
 		note_limit(c);
 		note_pair(c, &after);
 		out->tried += count;
@@ -215,19 +292,13 @@ static void collect_call(struct collector *c)
 			return;
 		}
 		count_errno(out, -err);
-		if (error_is_lasting(err))
+		if (!error_is_lasting(err))
+			/* the kernel stops at the first read that fails, so it was one at least */
+			out->own_reads++;
+		if (!retry_is_due(out, err))
 			break;
-		/* the kernel stops at the first read that fails, so it was one at least */
-		out->own_reads++;
 	}
-	if (!error_is_lasting(err))
-		return;
-	/* a clock that goes away in the middle answers ENODEV to every method */
-	if (out->n_samples || next_method(out->method) == PHC_METHOD_NONE) {
-		c->finished = true;
-		return;
-	}
-	out->method = next_method(out->method);
+	call_failed(c, err);
 }
 
 static void collector_start(struct collector *c, const struct phc_io *io,
@@ -240,19 +311,21 @@ static void collector_start(struct collector *c, const struct phc_io *io,
 	out->runs++;
 	out->clock = params->clock;
 	out->resolution_ns = io->resolution_ns(io->ctx, params->clock);
+	out->system_tick_ns = find_system_tick(io);
 	out->method = out->has_caps && out->caps.cross_timestamping ? PHC_METHOD_PRECISE :
 								      PHC_METHOD_EXTENDED;
 	note_limit(c);
 	out->start_raw_ns = io->now_ns(io->ctx, SYSCLOCK_MONOTONIC_RAW);
 	out->end_raw_ns = out->start_raw_ns;
+	c->budget_from_ns = out->start_raw_ns;
 }
 
-/* A clock that is ill is not hammered on. */
+/* A clock that mostly fails is given up. */
 static bool collector_has_more(const struct collector *c)
 {
 	return !c->finished && c->out->n_samples < c->params->samples &&
 	       c->tried < MOST_TRIES * c->params->samples &&
-	       c->out->end_raw_ns - c->out->start_raw_ns <= c->params->budget_ns;
+	       c->out->end_raw_ns - c->budget_from_ns <= c->params->budget_ns;
 }
 
 /* Whether another round is due. */
@@ -285,6 +358,7 @@ static void read_caps(const struct phc_io *io, struct collected *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->has_caps = !phc_caps(io, &out->caps);
+	out->has_adjustment = !io->adjustment_ppb(io->ctx, &out->adjustment_ppb);
 }
 
 void collect_run(const struct phc_io *io, const struct collect_params *params,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "child.h"
+#include "margin.h"
 #include "measure.h"
 #include "steal.h"
 #include "text.h"
@@ -34,30 +35,36 @@ static void compare_work(void *argument)
 	collect_pair(&io[0], &io[1], &work->params, &work->out[0], &work->out[1]);
 }
 
+static bool find_clock(const char *root, const struct discovery *found, const char *name,
+		       struct clock_info *info)
+{
+	for (unsigned i = 0; i < found->n_clocks; i++) {
+		if (clock_has_name(root, &found->clocks[i], name)) {
+			*info = found->clocks[i];
+			return true;
+		}
+	}
+	return false;
+}
+
 static int find_clocks(const struct probe_options *options, const char *const names[2],
 		       struct comparison *c)
 {
-	struct discovery *found = malloc(sizeof(*found));
-	unsigned n_found = 0;
+	struct discovery found;
+	int err = discover(options->root, &found);
 
-	if (!found)
-		return -ENOMEM;
-	discover(options->root, found);
-	for (unsigned side = 0; side < 2; side++) {
-		for (unsigned i = 0; i < found->n_clocks; i++) {
-			if (!probe_names_clock(&found->clocks[i], names[side]))
-				continue;
-			c->info[side] = found->clocks[i];
-			n_found++;
-			break;
-		}
-		if (n_found == side) {
-			text_copy(c->reason, sizeof(c->reason), names[side]);
-			break;
-		}
+	if (err)
+		return err;
+	for (unsigned side = 0; side < 2 && !err; side++) {
+		if (find_clock(options->root, &found, names[side], &c->info[side]))
+			continue;
+		snprintf(c->reason, sizeof(c->reason), "there is no clock %.64s%s%.70s", names[side],
+			 found.problems.n ? "; " : "",
+			 found.problems.n ? found.problems.text[0] : "");
+		err = -ENOENT;
 	}
-	free(found);
-	return n_found == 2 ? 0 : -ENOENT;
+	discover_free(&found);
+	return err;
 }
 
 static enum child_end collect_both(const struct probe_options *options, struct comparison *c)
@@ -91,18 +98,20 @@ static void fail(struct comparison *c, const char *reason)
 	text_copy(c->reason, sizeof(c->reason), reason);
 }
 
-static int64_t margin_ns(const struct probe_options *options, const struct comparison *c,
-			 unsigned side)
+/* False when the device of the side does not answer. */
+static bool margin_of(const struct probe_options *options, const struct comparison *c,
+		      unsigned side, int64_t *ns)
 {
-	struct cipu cipu;
+	struct cipu cipu = { .is_gone = false };
 	int64_t claimed_ns = 0;
 
 	if (probe_read_cipu(options->root, &c->info[side], &cipu))
-		claimed_ns = cipu_claimed_precision_ns(&cipu);
-	return measure_margin_ns(&c->collected[side], claimed_ns);
+		cipu_claimed_precision_ns(&cipu, &claimed_ns);
+	*ns = margin_ns(&c->collected[side], claimed_ns);
+	return !cipu.is_gone;
 }
 
-/* The side that has the fewer samples is the one to blame. */
+/* Names the side that has fewer samples. */
 static void reason_of_too_few(struct comparison *c)
 {
 	unsigned side = c->collected[1].n_samples < c->collected[0].n_samples;
@@ -114,10 +123,20 @@ static void reason_of_too_few(struct comparison *c)
 
 static void estimate(const struct probe_options *options, struct comparison *c)
 {
+	int64_t margins_ns[2];
 	const char *reason;
 
-	estimate_difference(&c->collected[0], &c->collected[1], margin_ns(options, c, 0),
-			    margin_ns(options, c, 1), &c->difference);
+	for (unsigned side = 0; side < 2; side++) {
+		if (margin_of(options, c, side, &margins_ns[side]))
+			continue;
+		c->status = MEASUREMENT_FAILED;
+		snprintf(c->reason, sizeof(c->reason),
+			 "%s: the device does not answer: its registers read 0xffffffff",
+			 c->info[side].node);
+		return;
+	}
+	estimate_difference(&c->collected[0], &c->collected[1], margins_ns[0], margins_ns[1],
+			    &c->difference);
 	c->status = measure_status(c->difference.status, &reason);
 	if (reason)
 		text_copy(c->reason, sizeof(c->reason), reason);

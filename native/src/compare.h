@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Measures two clocks of this host against each other. */
+/* Measures the offset between two clocks of this host. */
 #ifndef CLOCKPROBE_COMPARE_H
 #define CLOCKPROBE_COMPARE_H
 
@@ -15,7 +15,7 @@ struct comparison {
 	struct difference difference; /* first less second; only with MEASUREMENT_OK */
 };
 
-/* 0; -ENOENT when there is no such clock, with its name in reason; -ENOMEM. */
+/* Returns 0; -ENOENT with a sentence in reason when a clock cannot be found; -ENOMEM. */
 int compare_run(const struct probe_options *options, const char *const names[2],
 		struct comparison *comparison);
 

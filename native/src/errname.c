@@ -2,10 +2,11 @@
 #include "errname.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #define NAME(e) { e, #e }
 
-const char *errno_name(int number)
+const char *errno_name(int number, char buf[ERRNO_NAME_SIZE])
 {
 	static const struct {
 		int number;
@@ -18,8 +19,15 @@ const char *errno_name(int number)
 	};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (names[i].number == number)
-			return names[i].name;
+		if (names[i].number == number) {
+			snprintf(buf, ERRNO_NAME_SIZE, "%s", names[i].name);
+			return buf;
+		}
 	}
-	return "EOTHER";
+	/* two errors without a name must not share one */
+	if (number)
+		snprintf(buf, ERRNO_NAME_SIZE, "E%d", number);
+	else
+		snprintf(buf, ERRNO_NAME_SIZE, "EOTHER");
+	return buf;
 }

@@ -2,7 +2,9 @@
 #ifndef CLOCKPROBE_ERRNAME_H
 #define CLOCKPROBE_ERRNAME_H
 
-/* "EIO" for EIO. Errors that no clock is known to give are "EOTHER". */
-const char *errno_name(int number);
+#define ERRNO_NAME_SIZE 16
+
+/* "EIO" for EIO, "E123" for an error without a name here, "EOTHER" for 0. Returns buf. */
+const char *errno_name(int number, char buf[ERRNO_NAME_SIZE]);
 
 #endif

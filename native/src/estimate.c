@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No oscillator is off by more: 10,000 ppm. */
+/* 10,000 ppm: more than any oscillator is off by. */
 #define SLOPE_LIMIT 1e-2
 
-/* Each leaves two thirds: of the 2e-2 above, 5e-13, which is under 1 ps over a run's second. */
+/* Each step leaves two thirds: 5e-13 of the 2e-2 above, less than 1 ps over a second. */
 #define SEARCH_STEPS 60
 
-/* What the search may miss the best line by, so that lines that only just fit do. */
+/* Tolerance of the search, so that lines that barely fit are found. */
 #define SEARCH_SLACK_NS 1e-3
 
-/* Within a run clocks move apart by less than a day, or one of them was set. */
+/* Clocks that move apart by more than a day within a run were set. */
 #define SPREAD_LIMIT_NS 86400e9
 
 /*
@@ -29,7 +29,7 @@ struct constraint {
 	double hi_ns;
 };
 
-/* Sums of several times, before the base is taken off. */
+/* Sums of several times, before the base is subtracted. */
 __extension__ typedef __int128 wide_ns;
 
 struct constraints {
@@ -107,8 +107,8 @@ static int compare_bracketed(const void *a, const void *b)
 }
 
 /*
- * The mean offset between the first and the second decile of the brackets, as chrony takes it:
- * below the first stand freaks, above the second the preempted.
+ * The mean offset between the first and the second decile of the brackets, as in chrony: outliers
+ * are below the first, preempted samples above the second.
  */
 static int64_t narrow_mean(const struct collected *c)
 {
@@ -131,7 +131,7 @@ static int64_t narrow_mean(const struct collected *c)
 
 /*
  * pre and post are of the system clock. The bound of system clock - MONOTONIC_RAW makes them times
- * of MONOTONIC_RAW, however the system clock was turned meanwhile.
+ * of MONOTONIC_RAW, even if the system clock was slewed in the meantime.
  */
 static bool make_constraints(const struct collected *c, int64_t at_raw_ns, int64_t base_ns,
 			     int64_t margin_ns, struct constraints *out)
@@ -194,7 +194,7 @@ static double negative_lowest(const struct constraints *k, double slope)
 	return -lowest(k, slope);
 }
 
-/* All three are concave in the slope, so thirds close in on the greatest value. */
+/* All three are concave in the slope, so a ternary search finds the maximum. */
 static double slope_of_maximum(const struct constraints *k, double from, double to,
 			       double (*value)(const struct constraints *, double))
 {
@@ -209,7 +209,7 @@ static double slope_of_maximum(const struct constraints *k, double from, double 
 	return from + (to - from) / 2;
 }
 
-/* Where room crosses zero between a slope that fits and one that does not; errs outward. */
+/* The slope between fits and outside at which room crosses zero, rounded outward. */
 static double slope_limit(const struct constraints *k, double fits, double outside)
 {
 	if (room(k, outside) >= 0)
@@ -225,7 +225,7 @@ static double slope_limit(const struct constraints *k, double fits, double outsi
 	return outside;
 }
 
-/* The set of all lines through all samples, seen at the reference. False when it is empty. */
+/* Values at the reference of all lines through all samples. False when there is no such line. */
 static bool fit_lines(const struct constraints *k, struct raw_fit *fit)
 {
 	double best = slope_of_maximum(k, -SLOPE_LIMIT, SLOPE_LIMIT, room);
@@ -242,7 +242,7 @@ static bool fit_lines(const struct constraints *k, struct raw_fit *fit)
 	return true;
 }
 
-/* The intersection at at_raw_ns. False when the clocks did not run evenly: a step, or a lie. */
+/* The intersection at at_raw_ns. False when the clocks did not run evenly. */
 static bool intersect(const struct collected *c, int64_t at_raw_ns, int64_t margin_ns,
 		      struct raw_fit *fit)
 {
@@ -254,11 +254,27 @@ static bool intersect(const struct collected *c, int64_t at_raw_ns, int64_t marg
 	       fit_lines(&k, fit);
 }
 
+int64_t estimate_misfit_ns(const struct collected *c, int64_t margin_ns)
+{
+	const struct sample *first = &c->samples[0];
+	int64_t first_raw_ns;
+	struct constraints k;
+	double gap_ns;
+
+	if (!c->n_samples)
+		return 0;
+	first_raw_ns = sample_raw_ns(first);
+	if (!make_constraints(c, first_raw_ns, first->phc_ns - first_raw_ns, margin_ns, &k))
+		return INT64_MAX;
+	gap_ns = -room(&k, slope_of_maximum(&k, -SLOPE_LIMIT, SLOPE_LIMIT, room));
+	return gap_ns > 0 ? (int64_t)ceil(gap_ns / 2) : 0;
+}
+
 static enum estimate_status samples_status(const struct collected *c)
 {
 	if (c->system_clock_stepped)
 		return ESTIMATE_STEPPED;
-	return c->n_samples < ESTIMATE_MIN_SAMPLES ? ESTIMATE_FAILED : ESTIMATE_OK;
+	return c->n_samples < COLLECT_MIN_SAMPLES ? ESTIMATE_FAILED : ESTIMATE_OK;
 }
 
 static double steepest(const struct raw_fit *fit)
@@ -266,13 +282,13 @@ static double steepest(const struct raw_fit *fit)
 	return fmax(fabs(fit->slope_lo), fabs(fit->slope_hi));
 }
 
-/* Half the bracket, and what two clocks of unlike speed move apart in that half. */
+/* Half the bracket, plus what two clocks of different speed move apart in that half. */
 static int64_t half_bracket(const struct sample *s, double relative_slope)
 {
 	return (int64_t)ceil((double)bracket_ns(s) / 2 * (1 + relative_slope) + 0.5);
 }
 
-/* Two bounds of the same thing at the same instant: both hold, so their common part does. */
+/* Two bounds of one value at one instant: both hold, so their intersection does. */
 static void clip(struct interval *interval, int64_t offset_ns, int64_t uncertainty_ns)
 {
 	if (interval->lo_ns < offset_ns - uncertainty_ns)
@@ -325,7 +341,7 @@ static int64_t sample_offset_ns(const struct sample *s, double slope, int64_t *h
 	return s->phc_ns - sample_raw_ns(s);
 }
 
-/* Of all pairs of one sample each, the one that bounds the difference best. */
+/* Finds the pair of samples, one of each clock, with the least bound. */
 static void best_pair(const struct collected *a, const struct collected *b, double slope,
 		      struct difference *d)
 {
@@ -341,7 +357,7 @@ static void best_pair(const struct collected *a, const struct collected *b, doub
 			int64_t half_b_ns, offset_b_ns =
 				sample_offset_ns(&b->samples[j], slope, &half_b_ns);
 			int64_t apart_ns = llabs(sample_raw_ns(&b->samples[j]) - at_a_ns);
-			/* each clock is carried half the way to the middle between the two */
+			/* each clock is extrapolated to the middle between the two samples */
 			int64_t bound_ns =
 				half_a_ns + half_b_ns + (int64_t)ceil((double)apart_ns * slope);
 
@@ -377,7 +393,7 @@ void estimate_difference(const struct collected *a, const struct collected *b,
 	}
 	best_pair(a, b, fmax(steepest(&fit_a), steepest(&fit_b)), d);
 	d->uncertainty_ns += margin_a_ns + margin_b_ns;
-	/* the same lines once more, at the instant just chosen */
+	/* the same lines at the instant that best_pair chose */
 	if (!intersect(a, d->at_raw_ns, margin_a_ns, &fit_a) ||
 	    !intersect(b, d->at_raw_ns, margin_b_ns, &fit_b)) {
 		d->status = ESTIMATE_INCONSISTENT;

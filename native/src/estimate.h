@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* From samples to an offset with a bound. Pure: no clock, no file. */
+/* Computes an offset and its bound from samples. Opens no clock and no file. */
 #ifndef CLOCKPROBE_ESTIMATE_H
 #define CLOCKPROBE_ESTIMATE_H
 
@@ -7,9 +7,6 @@
 #include <stdint.h>
 
 #include "collect.h"
-
-/* Fewer samples than this say too little about the clock to call it measured. */
-#define ESTIMATE_MIN_SAMPLES 8
 
 enum estimate_status {
 	ESTIMATE_OK,
@@ -32,8 +29,8 @@ struct interval {
 };
 
 /*
- * What PHC - MONOTONIC_RAW can be at the reference instant, and its slope, given that both clocks
- * ran evenly: the intersection of all samples, corrected for drift.
+ * Bounds of PHC - MONOTONIC_RAW at the reference instant, and of its slope, provided that both
+ * clocks ran evenly: the intersection of all samples, corrected for drift.
  */
 struct raw_fit {
 	int64_t at_raw_ns;
@@ -47,7 +44,7 @@ struct estimate {
 	bool has_bracket;
 	struct quantiles bracket;
 	/* the rest only with ESTIMATE_OK */
-	int64_t at_sys_ns; /* the system clock's time that offset and interval are of */
+	int64_t at_sys_ns; /* time of the system clock to which offset and interval belong */
 	int64_t offset_ns; /* PHC less system clock, from the sample with the least bracket */
 	int64_t uncertainty_ns;
 	int64_t least_bracket_ns;
@@ -59,8 +56,14 @@ struct estimate {
 	struct raw_fit fit;
 };
 
-/* margin_ns: claimed precision and clock resolution, which every sample can be off by. */
+/* margin_ns: the error that each sample may have beside its bracket; see margin.h. */
 void estimate_offset(const struct collected *c, int64_t margin_ns, struct estimate *e);
+
+/*
+ * By how much margin_ns is too small for a straight line through all samples: 0 where one passes,
+ * INT64_MAX where the samples are too far apart for any.
+ */
+int64_t estimate_misfit_ns(const struct collected *c, int64_t margin_ns);
 
 /* Offset of clock a less clock b, both measured over the same time. */
 struct difference {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What two runs say together: frequency over a long baseline, and signs of a migration. */
+/* Combines a run with previous ones: frequency over a long baseline, and signs of a migration. */
 #ifndef CLOCKPROBE_HISTORY_H
 #define CLOCKPROBE_HISTORY_H
 
 #include "probe.h"
 #include "state.h"
 
-/* Sharpens the frequencies of probe by what before tells, says what has jumped, and turns before
- * into what the next run needs. */
+/* Sets frequencies and reasons of probe from the state, and updates the state for the next run. */
 void history_apply(struct probe *probe, struct state *state);
 
 #endif

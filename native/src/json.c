@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stddef.h>
 
-/* Length of the UTF-8 sequence at s, 0 where there is none. */
+/* Returns the length of the UTF-8 sequence at s, 0 where there is none. */
 static size_t utf8_length(const unsigned char *s)
 {
 	static const struct {
@@ -105,49 +105,49 @@ void json_end_array(struct json *j)
 	end(j, ']');
 }
 
-void json_null(struct json *j, const char *key)
+static bool member_or_null(struct json *j, const char *key, bool known)
 {
 	member(j, key);
-	fputs("null", j->file);
-}
-
-void json_bool(struct json *j, const char *key, bool value)
-{
-	member(j, key);
-	fputs(value ? "true" : "false", j->file);
-}
-
-void json_i64(struct json *j, const char *key, int64_t value)
-{
-	member(j, key);
-	fprintf(j->file, "%" PRId64, value);
-}
-
-void json_u64(struct json *j, const char *key, uint64_t value)
-{
-	member(j, key);
-	fprintf(j->file, "%" PRIu64, value);
-}
-
-void json_double(struct json *j, const char *key, double value, int decimals)
-{
-	member(j, key);
-	if (isfinite(value))
-		fprintf(j->file, "%.*f", decimals, value);
-	else
+	if (!known)
 		fputs("null", j->file);
+	return known;
+}
+
+bool json_begin_object_if(struct json *j, const char *key, bool known)
+{
+	if (member_or_null(j, key, known)) {
+		fputc('{', j->file);
+		j->needs_comma = false;
+	}
+	return known;
+}
+
+void json_bool(struct json *j, const char *key, bool known, bool value)
+{
+	if (member_or_null(j, key, known))
+		fputs(value ? "true" : "false", j->file);
+}
+
+void json_i64(struct json *j, const char *key, bool known, int64_t value)
+{
+	if (member_or_null(j, key, known))
+		fprintf(j->file, "%" PRId64, value);
+}
+
+void json_u64(struct json *j, const char *key, bool known, uint64_t value)
+{
+	if (member_or_null(j, key, known))
+		fprintf(j->file, "%" PRIu64, value);
+}
+
+void json_double(struct json *j, const char *key, bool known, double value)
+{
+	if (member_or_null(j, key, known && isfinite(value)))
+		fprintf(j->file, "%.3f", value);
 }
 
 void json_string(struct json *j, const char *key, const char *value)
 {
-	member(j, key);
-	if (value)
+	if (member_or_null(j, key, value && *value))
 		quoted(j->file, value);
-	else
-		fputs("null", j->file);
-}
-
-void json_string_or_null(struct json *j, const char *key, const char *value)
-{
-	json_string(j, key, *value ? value : NULL);
 }

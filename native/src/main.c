@@ -14,25 +14,20 @@
 #include "probe.h"
 #include "report.h"
 #include "state.h"
+#include "watchdog.h"
 
 #define EXIT_NOT_USABLE 1
-
-/* Clocks have their own deadlines; this is for a sysfs or a disk that hangs. */
-#define LAST_RESORT_S 60
-
-static void give_up(int signal_number)
-{
-	static const char word[] = "clockprobe: gave up: the system did not answer in time\n";
-
-	(void)signal_number;
-	if (write(STDERR_FILENO, word, sizeof(word) - 1) < 0)
-		_exit(EXIT_NOT_USABLE);
-	_exit(EXIT_NOT_USABLE);
-}
 
 static int complain(const char *what, int err)
 {
 	fprintf(stderr, "clockprobe: %s: %s\n", what, strerror(-err));
+	return EXIT_NOT_USABLE;
+}
+
+static int complain_of_file(const char *what, const char *path, int err)
+{
+	fprintf(stderr, "clockprobe: cannot write %s%s%s: %s\n", what, *path ? " to " : "", path,
+		atomic_file_strerror(err));
 	return EXIT_NOT_USABLE;
 }
 
@@ -64,62 +59,64 @@ static int output_close(struct output *out)
 	return 0;
 }
 
-/* Calls write with an open output; the exit status is status unless writing fails. */
-static int put_out(const struct options *options, int status,
-		   void (*write_to)(FILE *file, const void *what), const void *what)
+/* Returns the exit status of the run, or that of a failure to write. */
+static int finish_output(const struct options *options, struct output *out, int status)
 {
-	struct output out;
-	int err = output_open(options, &out);
+	int err = output_close(out);
 
-	if (!err) {
-		write_to(out.file, what);
-		err = output_close(&out);
+	if (!err)
+		return status;
+	return complain_of_file("the result", options->output_path ? options->output_path : "", err);
+}
+
+static void write_probe(FILE *file, enum format format, const struct probe *probe)
+{
+	switch (format) {
+	case FORMAT_TABLE:
+		report_table(file, probe);
+		break;
+	case FORMAT_JSON:
+		report_json(file, probe);
+		break;
+	case FORMAT_OPENMETRICS:
+		report_openmetrics(file, probe);
+		break;
 	}
-	return err ? complain("cannot write the result", err) : status;
-}
-
-static void write_table(FILE *file, const void *probe)
-{
-	report_table(file, probe);
-}
-
-static void write_json(FILE *file, const void *probe)
-{
-	report_json(file, probe);
-}
-
-static void write_openmetrics(FILE *file, const void *probe)
-{
-	report_openmetrics(file, probe);
-}
-
-static void write_comparison_table(FILE *file, const void *comparison)
-{
-	report_comparison_table(file, comparison);
-}
-
-static void write_comparison_json(FILE *file, const void *comparison)
-{
-	report_comparison_json(file, comparison);
 }
 
 static int run_probe(const struct options *options, struct state *state)
 {
-	static void (*const writers[])(FILE *, const void *) = {
-		[FORMAT_TABLE] = write_table,
-		[FORMAT_JSON] = write_json,
-		[FORMAT_OPENMETRICS] = write_openmetrics,
-	};
+	struct output out;
 	struct probe probe;
-	int err = probe_run(&options->probe, &probe);
-	int status;
+	int err = probe_run(&options->probe, &probe), status;
 
 	if (err)
-		return complain("cannot look for clocks", err);
+		return complain("cannot search for clocks", err);
 	history_apply(&probe, state);
-	status = put_out(options, probe_exit_status(&probe), writers[options->format], &probe);
+	err = output_open(options, &out);
+	if (err) {
+		probe_free(&probe);
+		return complain_of_file("the result", options->output_path, err);
+	}
+	write_probe(out.file, options->format, &probe);
+	status = probe_exit_status(&probe);
 	probe_free(&probe);
-	return status;
+	return finish_output(options, &out, status);
+}
+
+static int report_comparison(const struct options *options, const struct comparison *comparison)
+{
+	struct output out;
+	int err = output_open(options, &out);
+
+	if (err)
+		return complain_of_file("the result", options->output_path, err);
+	if (options->format == FORMAT_JSON)
+		report_comparison_json(out.file, comparison);
+	else
+		report_comparison_table(out.file, comparison);
+	return finish_output(options, &out,
+			     comparison->status == MEASUREMENT_OK ? 0 : EXIT_NOT_USABLE);
 }
 
 static int run_comparison(const struct options *options)
@@ -127,20 +124,14 @@ static int run_comparison(const struct options *options)
 	struct comparison *comparison = malloc(sizeof(*comparison));
 	int err = comparison ? compare_run(&options->probe, options->compared, comparison) :
 			       -ENOMEM;
-	int status;
+	int status = EXIT_NOT_USABLE;
 
-	if (err == -ENOENT) {
-		fprintf(stderr, "clockprobe: there is no clock %s\n", comparison->reason);
-		status = EXIT_NOT_USABLE;
-	} else if (err) {
-		status = complain("cannot compare", err);
-	} else {
-		status = put_out(options,
-				 comparison->status == MEASUREMENT_OK ? 0 : EXIT_NOT_USABLE,
-				 options->format == FORMAT_JSON ? write_comparison_json :
-								  write_comparison_table,
-				 comparison);
-	}
+	if (err == -ENOENT)
+		fprintf(stderr, "clockprobe: %s\n", comparison->reason);
+	else if (err)
+		complain("cannot compare", err);
+	else
+		status = report_comparison(options, comparison);
 	free(comparison);
 	return status;
 }
@@ -155,61 +146,79 @@ static void load_state(const struct options *options, struct state *state)
 	case STATE_ABSENT:
 		break;
 	case STATE_DAMAGED:
-		fprintf(stderr, "clockprobe: %s is damaged: ignored, and written anew\n",
+		fprintf(stderr,
+			"clockprobe: %s is damaged or of another version: ignored and replaced\n",
 			options->state_path);
 		break;
 	case STATE_UNREADABLE:
-		fprintf(stderr, "clockprobe: %s cannot be read: ignored\n", options->state_path);
+		fprintf(stderr, "clockprobe: cannot read %s: ignored\n", options->state_path);
 		break;
 	}
 }
 
-/* A state that cannot be kept spoils no measurement: a word, and the run counts. */
+/* A state that cannot be written does not make the measurement fail. */
 static void save_state(const struct options *options, const struct state *state)
 {
 	int err = options->state_path ? state_save(options->state_path, state) : 0;
 
 	if (err)
-		complain("cannot keep the state", err);
+		complain_of_file("the state", options->state_path, err);
 }
 
 static int run_once(const struct options *options, struct state *state)
 {
 	int status;
 
-	alarm(LAST_RESORT_S);
+	watchdog_start();
 	if (options->compare) {
 		status = run_comparison(options);
 	} else {
 		status = run_probe(options, state);
 		save_state(options, state);
 	}
-	alarm(0);
+	watchdog_stop();
 	return status;
 }
 
+/* Runs that are overdue, after SIGSTOP or a slow run, are left out and not made up for. */
 static void watch(const struct options *options, struct state *state)
 {
-	struct timespec next;
+	struct timespec next, now;
 
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	while (!ferror(stdout)) {
 		run_once(options, state);
-		next.tv_sec += options->watch_s;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		do
+			next.tv_sec += options->watch_s;
+		while (next.tv_sec < now.tv_sec);
 		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL) == EINTR)
 			;
 	}
 }
 
+/* What a parent ignores or blocks is inherited. */
+static void set_up_signals(void)
+{
+	sigset_t none;
+
+	/* with SIG_IGN the kernel would discard the exit status of the child that reads a clock */
+	signal(SIGCHLD, SIG_DFL);
+	/* a limit of the file size is an error of the write then, which removes the file */
+	signal(SIGXFSZ, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
-	struct state state;
+	static struct state state;
 	int status;
 
 	if (!options_parse(argc, argv, &options, &status))
 		return status;
-	signal(SIGALRM, give_up);
+	set_up_signals();
 	load_state(&options, &state);
 	if (!options.watch_s)
 		return run_once(&options, &state);

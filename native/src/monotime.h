@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Time for deadlines: of CLOCK_MONOTONIC, which nobody sets. */
+/* Time for deadlines, from CLOCK_MONOTONIC, which cannot be set. */
 #ifndef CLOCKPROBE_MONOTIME_H
 #define CLOCKPROBE_MONOTIME_H
 

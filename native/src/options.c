@@ -14,24 +14,25 @@
 static const char help[] =
 	"usage: clockprobe [OPTION]...\n"
 	"       clockprobe [OPTION]... --compare A B\n"
-	"Finds the PTP clocks of this host and measures each against the system clock,\n"
-	"or two of them against each other. A clock is named by node, link or PCI address.\n"
+	"Measures each PTP clock of this host against the system clock, or two of them against\n"
+	"each other. Name a clock by node, link, PCI address or network interface.\n"
 	"\n"
-	"  --json               one line of JSON instead of a table\n"
-	"  --openmetrics        OpenMetrics text instead of a table\n"
-	"  --output FILE        write to FILE, replaced as a whole, not to standard output\n"
-	"  --watch SECONDS      again every so many seconds, until stopped\n"
-	"  --state FILE         frequency and signs of migration across runs\n"
-	"  --clock CLOCK        this clock only (repeatable)\n"
-	"  --clockid ID         against realtime (default), monotonic or monotonic-raw;\n"
-	"                       the extended ioctl takes others than realtime from Linux 6.12\n"
-	"  --samples N          samples a clock, 8 to 1000 (52)\n"
+	"  --json               print one line of JSON instead of a table\n"
+	"  --openmetrics        print OpenMetrics text instead of a table\n"
+	"  --output FILE        replace FILE as a whole instead of writing to standard output\n"
+	"  --watch SECONDS      repeat every SECONDS seconds until stopped\n"
+	"  --state FILE         keep FILE to measure frequency and detect migration across runs\n"
+	"  --clock CLOCK        measure only this clock (repeatable)\n"
+	"  --clockid ID         measure against realtime (default), monotonic or monotonic-raw;\n"
+	"                       the extended ioctl supports the last two from Linux 6.12\n"
+	"  --samples N          take N samples of each clock, 8 to 1000 (default 52)\n"
 	"  --list               find and describe the clocks, measure nothing\n"
-	"  --root DIR           look for /sys, /proc, /dev and /etc under DIR\n"
+	"  --root DIR           read /sys, /proc and /dev under DIR\n"
 	"  --version, --help\n"
 	"\n"
-	"Exit status: 0 measured; 1 something is there and not usable; 2 usage;\n"
-	"3 nothing to measure.\n";
+	"FILE must be a regular file or not exist.\n"
+	"Exit status: 0 every clock asked for was measured, or with --list found;\n"
+	"1 a clock, CIPU function or file could not be used; 2 usage; 3 no clock.\n";
 
 enum {
 	OPT_JSON = 256,
@@ -68,7 +69,7 @@ static const struct option long_options[] = {
 
 static bool usage_error(int *exit_status, const char *what)
 {
-	fprintf(stderr, "clockprobe: %s\nTry --help.\n", what);
+	fprintf(stderr, "clockprobe: %s\nTry clockprobe --help.\n", what);
 	*exit_status = EXIT_USAGE;
 	return false;
 }
@@ -86,12 +87,12 @@ static bool bounded(const char *argument, unsigned least, unsigned most, unsigne
 static const char *add_clock(struct probe_options *probe, const char *name)
 {
 	if (probe->n_selected == PROBE_MAX_SELECTED)
-		return "too many --clock";
+		return "too many --clock options: at most 16";
 	probe->selected[probe->n_selected++] = name;
 	return NULL;
 }
 
-/* What is wrong with the option; NULL when nothing is. */
+/* Returns what is wrong with the option, or NULL. */
 static const char *take_option(struct options *options, int option, const char *argument)
 {
 	struct collect_params *collect = &options->probe.collect;
@@ -123,7 +124,7 @@ static const char *take_option(struct options *options, int option, const char *
 			       NULL :
 			       "--clockid takes realtime, monotonic or monotonic-raw";
 	case OPT_SAMPLES:
-		return bounded(argument, ESTIMATE_MIN_SAMPLES, MAX_SAMPLES, &collect->samples) ?
+		return bounded(argument, COLLECT_MIN_SAMPLES, MAX_SAMPLES, &collect->samples) ?
 			       NULL :
 			       "--samples takes 8 to 1000";
 	case OPT_LIST:
@@ -137,17 +138,17 @@ static const char *take_option(struct options *options, int option, const char *
 	}
 }
 
-/* The clocks of --compare are what stands without an option. */
+/* The clocks of --compare are positional arguments. */
 static const char *take_rest(struct options *options, int count, char **rest)
 {
 	if (!options->compare)
-		return count ? "takes no arguments without an option" : NULL;
+		return count ? "unexpected argument; name a clock with --clock" : NULL;
 	if (count != 2)
 		return "--compare takes two clocks";
 	if (options->format == FORMAT_OPENMETRICS || options->state_path ||
 	    options->probe.n_selected || options->probe.list_only)
-		return "--compare goes with --json, --output, --watch, --samples, --clockid and "
-		       "--root only";
+		return "--compare can be combined only with --json, --output, --watch, --samples, "
+		       "--clockid and --root";
 	options->compared[0] = rest[0];
 	options->compared[1] = rest[1];
 	return NULL;

@@ -24,7 +24,7 @@ struct options {
 	struct probe_options probe;
 };
 
-/* False when there is nothing left to do but to leave with *exit_status. */
+/* False when the program must end with *exit_status. */
 bool options_parse(int argc, char **argv, struct options *options, int *exit_status);
 
 #endif

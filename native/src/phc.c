@@ -61,7 +61,7 @@ int phc_caps(const struct phc_io *io, struct ptp_abi_caps *caps)
 	return io->ioctl(io->ctx, PTP_ABI_GETCAPS, caps);
 }
 
-/* The device answers what it likes; a time that does not fit is an error, not a wrap. */
+/* A device can return anything. A time that does not fit is an error. */
 static bool time_ns(const struct ptp_abi_time *t, int64_t *ns)
 {
 	if (t->sec < 0 || t->sec >= SEC_LIMIT || t->nsec >= NS_PER_S)
@@ -80,6 +80,11 @@ static int set_reading(struct phc_reading *reading, const struct ptp_abi_time *p
 	return 0;
 }
 
+static bool is_zero(const struct ptp_abi_time *t)
+{
+	return !t->sec && !t->nsec;
+}
+
 static int read_precise_once(const struct phc_io *io, enum sysclock clock,
 			     struct phc_reading *reading)
 {
@@ -95,8 +100,11 @@ static int read_precise_once(const struct phc_io *io, enum sysclock clock,
 	if (err)
 		return err;
 	sys = clock == SYSCLOCK_REALTIME ? &arg.sys_realtime : &arg.sys_monoraw;
+	/* some drivers leave a system clock out; neither is zero on a running system */
+	if (is_zero(sys))
+		return -EOPNOTSUPP;
 	err = set_reading(reading, sys, &arg.device, sys);
-	if (!err && !time_ns(&arg.sys_monoraw, &reading->raw_ns))
+	if (!err && !is_zero(&arg.sys_monoraw) && !time_ns(&arg.sys_monoraw, &reading->raw_ns))
 		err = -ERANGE;
 	return err;
 }

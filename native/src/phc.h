@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One PTP clock and the system clocks beside it. Every access goes through phc_io, so that tests
- * can put a simulated clock with known truth in its place. */
+/* Reads one PTP clock and the system clocks. Every access goes through phc_io, so that tests can
+ * use a simulated clock with known truth. */
 #ifndef CLOCKPROBE_PHC_H
 #define CLOCKPROBE_PHC_H
 
@@ -29,8 +29,10 @@ struct phc_io {
 	int (*ioctl)(void *ctx, unsigned long request, void *argument); /* 0 or -errno */
 	int64_t (*now_ns)(void *ctx, enum sysclock clock);
 	int64_t (*resolution_ns)(void *ctx, enum sysclock clock);
-	/* how fast the kernel may turn the system clock now, against MONOTONIC_RAW */
+	/* how fast the kernel may slew the system clock at present, against MONOTONIC_RAW */
 	int64_t (*slew_limit_ppb)(void *ctx);
+	/* by how much the PHC's frequency is adjusted; 0 or -errno */
+	int (*adjustment_ppb)(void *ctx, double *ppb);
 	void (*sleep_ns)(void *ctx, int64_t ns);
 };
 
@@ -39,7 +41,7 @@ struct phc_reading {
 	int64_t pre_ns;
 	int64_t phc_ns;
 	int64_t post_ns;
-	int64_t raw_ns; /* MONOTONIC_RAW of the same instant; precise only, 0 elsewhere */
+	int64_t raw_ns; /* MONOTONIC_RAW of the same instant; 0 where it is not known */
 };
 
 const char *phc_method_name(enum phc_method method);
@@ -48,12 +50,12 @@ bool sysclock_from_name(const char *name, enum sysclock *clock);
 
 int phc_caps(const struct phc_io *io, struct ptp_abi_caps *caps);
 
-/* Count samples: one ioctl, or one each for precise. 0, or -errno; -ERANGE for a time out of
- * bounds. */
+/* Takes count samples, with one ioctl, or one for each sample where the method is precise.
+ * Returns 0 or -errno; -ERANGE for a time out of bounds. */
 int phc_read(const struct phc_io *io, enum phc_method method, enum sysclock clock, unsigned count,
 	     struct phc_reading *readings);
 
-/* The real thing. rdev 0 means that the device number is not known and not checked. */
+/* Opens the node of a clock. Its device number must be rdev, unless that is 0. */
 int phc_open(const char *path, dev_t rdev, struct phc_io *io);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* The operating system's side of phc_io. The simulated clock of the tests replaces this file. */
+/* phc_io on a real kernel. The tests replace this file by a simulated clock. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,11 +9,9 @@
 #include <unistd.h>
 
 #include "phc.h"
+#include "slew.h"
 
 #define NS_PER_S 1000000000
-
-/* the kernel turns a phase offset and adjtime() away at 500 ppm; the rest is for its rounding */
-#define PHASE_SLEW_PPB 600000
 
 static int os_ioctl(void *ctx, unsigned long request, void *argument)
 {
@@ -44,11 +42,23 @@ static int64_t os_slew_limit_ppb(void *ctx)
 	struct timex tx = { .modes = 0 };
 
 	(void)ctx;
-	if (adjtimex(&tx) < 0)
-		return PHASE_SLEW_PPB;
-	/* freq is in 2^-16 ppm; a tick is 10,000 us at the USER_HZ of 100 */
-	return PHASE_SLEW_PPB + llabs((long long)tx.freq) * 1000 / 65536 +
-	       llabs((long long)tx.tick - 10000) * 100000;
+	return adjtimex(&tx) < 0 ? SLEW_DEFAULT_PPB : slew_limit_ppb(&tx);
+}
+
+/* The clock id of an open PHC, as the kernel encodes it. */
+static clockid_t clockid_of(int fd)
+{
+	return (clockid_t)(~(unsigned)fd << 3 | 3);
+}
+
+static int os_adjustment_ppb(void *ctx, double *ppb)
+{
+	struct timex tx = { .modes = 0 };
+
+	if (clock_adjtime(clockid_of((int)(intptr_t)ctx), &tx) < 0)
+		return -errno;
+	*ppb = (double)tx.freq * 1000 / 65536;
+	return 0;
 }
 
 static void os_sleep_ns(void *ctx, int64_t ns)
@@ -77,6 +87,7 @@ int phc_open(const char *path, dev_t rdev, struct phc_io *io)
 		.now_ns = os_now_ns,
 		.resolution_ns = os_resolution_ns,
 		.slew_limit_ppb = os_slew_limit_ppb,
+		.adjustment_ppb = os_adjustment_ppb,
 		.sleep_ns = os_sleep_ns,
 	};
 	return 0;

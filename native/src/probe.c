@@ -11,9 +11,14 @@
 #include "monotime.h"
 #include "steal.h"
 #include "text.h"
+#include "watchdog.h"
 
-/* With clocks that block, each to its deadline. */
-#define TOTAL_BUDGET_NS (10LL * 1000000000)
+/*
+ * Time that clocks that hang may take together. The first ones get a long deadline, later ones one
+ * that suffices for a clock that answers. Clocks that answer get their time in any case.
+ */
+#define LONG_HANG_NS (7LL * 1000000000)
+#define TOTAL_HANG_NS (11LL * 1000000000)
 
 const char *measurement_status_name(enum measurement_status status)
 {
@@ -47,24 +52,12 @@ void probe_read_host(const char *root, struct probe_host *host)
 	host->taken_at_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-bool probe_names_clock(const struct clock_info *c, const char *name)
-{
-	if (!strcmp(name, c->node) || !strcmp(name, c->node + strlen("/dev/")) ||
-	    (*c->pci_address && !strcmp(name, c->pci_address)))
-		return true;
-	for (unsigned i = 0; i < c->n_links; i++) {
-		if (!strcmp(name, c->links[i]))
-			return true;
-	}
-	return false;
-}
-
 static bool is_selected(const struct probe_options *options, const struct clock_info *c)
 {
 	if (!options->n_selected)
 		return true;
 	for (unsigned i = 0; i < options->n_selected; i++) {
-		if (probe_names_clock(c, options->selected[i]))
+		if (clock_has_name(options->root, c, options->selected[i]))
 			return true;
 	}
 	return false;
@@ -86,43 +79,70 @@ static void skip(struct measurement *m, const char *reason)
 	text_copy(m->reason, sizeof(m->reason), reason);
 }
 
-static void probe_clock(const struct probe_options *options, int64_t left_ns,
+/* Time for the next clock, given what clocks that hung have taken; 0 when none is left. */
+static int64_t time_for_clock(const struct collect_params *params, int64_t hung_ns)
+{
+	int64_t least_ns = measure_least_deadline_ns(params);
+
+	if (hung_ns >= TOTAL_HANG_NS)
+		return 0;
+	return LONG_HANG_NS - hung_ns > least_ns ? LONG_HANG_NS - hung_ns : least_ns;
+}
+
+static void probe_clock(const struct probe_options *options, int64_t *hung_ns,
 			struct probed_clock *c)
 {
+	int64_t left_ns = time_for_clock(&options->collect, *hung_ns);
+	int64_t start_ns = monotonic_ns();
 	struct measurement *m = &c->measurement;
 
-	if (options->list_only)
-		skip(m, "asked to list only");
-	else if (!is_selected(options, &c->info))
-		skip(m, "not among the clocks asked for");
-	else if (left_ns <= 0)
-		measure_fail(m, "no time was left for this clock");
-	else
-		measure_collect(options->root, &c->info, &options->collect, left_ns, m);
-	/* after the reads: the driver's sync_stat is of its last one */
+	if (!is_selected(options, &c->info))
+		skip(m, "not named by --clock");
+	else if (options->list_only)
+		skip(m, "--list measures nothing");
+	else if (!left_ns)
+		measure_fail(m, "not tried: other clocks hung and used up the time");
+	else if (!measure_collect(options->root, &c->info, &options->collect, left_ns, m))
+		*hung_ns += monotonic_ns() - start_ns;
+	/* after the reads: sync_stat is what the driver saw at its last one */
 	c->has_cipu = probe_read_cipu(options->root, &c->info, &c->cipu);
-	measure_estimate(m, c->has_cipu ? cipu_claimed_precision_ns(&c->cipu) : 0);
+	measure_estimate(m, c->has_cipu ? &c->cipu : NULL);
 }
 
 static void probe_clocks(const struct probe_options *options, const struct discovery *found,
 			 struct probe *probe)
 {
-	int64_t end_ns = monotonic_ns() + TOTAL_BUDGET_NS;
 	struct cpu_ticks before, after;
+	int64_t hung_ns = 0;
 	bool has_ticks;
 
 	probe_read_host(options->root, &probe->host);
 	has_ticks = steal_read(options->root, &before);
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
+		watchdog_progress();
 		memset(&probe->clocks[i], 0, sizeof(probe->clocks[i]));
 		probe->clocks[i].info = found->clocks[i];
-		probe_clock(options, end_ns - monotonic_ns(), &probe->clocks[i]);
+		probe_clock(options, &hung_ns, &probe->clocks[i]);
 	}
 	probe->host.has_steal = has_ticks && steal_read(options->root, &after) &&
 				steal_pct(&before, &after, &probe->host.steal_pct);
 }
 
-/* MONOTONIC_RAW is of the clocksource: what was measured across a change says nothing. */
+static void find_absent(const struct probe_options *options, struct probe *probe)
+{
+	for (unsigned i = 0; i < options->n_selected; i++) {
+		bool is_there = false;
+
+		for (unsigned n = 0; n < probe->n_clocks && !is_there; n++)
+			is_there = clock_has_name(options->root, &probe->clocks[n].info,
+						  options->selected[i]);
+		if (!is_there)
+			problems_add(&probe->problems, "there is no clock %.128s",
+				     options->selected[i]);
+	}
+}
+
+/* MONOTONIC_RAW depends on the clocksource: a change makes the measurement void. */
 static bool clocksource_changed(const struct probe_options *options, const struct probe *probe)
 {
 	char now[CLOCKSOURCE_SIZE];
@@ -133,25 +153,29 @@ static bool clocksource_changed(const struct probe_options *options, const struc
 
 int probe_run(const struct probe_options *options, struct probe *probe)
 {
-	struct discovery *found = malloc(sizeof(*found));
+	struct discovery found;
+	int err;
 
 	memset(probe, 0, sizeof(*probe));
-	if (!found)
-		return -ENOMEM;
-	discover(options->root, found);
-	probe->clocks = calloc(found->n_clocks ? found->n_clocks : 1, sizeof(*probe->clocks));
+	err = discover(options->root, &found);
+	if (err)
+		return err;
+	probe->clocks = calloc(found.n_clocks ? found.n_clocks : 1, sizeof(*probe->clocks));
 	if (!probe->clocks) {
-		free(found);
+		discover_free(&found);
 		return -ENOMEM;
 	}
-	probe->n_clocks = found->n_clocks;
-	probe->n_functions = found->n_functions;
-	memcpy(probe->functions, found->functions, sizeof(probe->functions));
-	probe->more = found->more;
-	probe_clocks(options, found, probe);
+	probe->n_clocks = found.n_clocks;
+	probe->n_functions = found.n_functions;
+	memcpy(probe->functions, found.functions, sizeof(probe->functions));
+	probe->problems = found.problems;
+	probe->list_only = options->list_only;
+	probe->has_selection = options->n_selected;
+	probe_clocks(options, &found, probe);
 	if (clocksource_changed(options, probe))
-		probe_clocks(options, found, probe);
-	free(found);
+		probe_clocks(options, &found, probe);
+	find_absent(options, probe);
+	discover_free(&found);
 	vmclock_read(options->root, &probe->vmclock);
 	return 0;
 }
@@ -166,10 +190,14 @@ int probe_exit_status(const struct probe *probe)
 {
 	unsigned measured = 0;
 
-	for (unsigned i = 0; i < probe->n_functions; i++) {
+	if (probe->problems.n)
+		return 1;
+	for (unsigned i = 0; i < probe->n_functions && !probe->has_selection; i++) {
 		if (!*probe->functions[i].driver)
 			return 1;
 	}
+	if (probe->list_only)
+		return probe->n_clocks ? 0 : 3;
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
 		switch (probe->clocks[i].measurement.status) {
 		case MEASUREMENT_OK:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One look at all clocks of a host: what the reports print. */
+/* Measures all clocks of a host. The reports print the result. */
 #ifndef CLOCKPROBE_PROBE_H
 #define CLOCKPROBE_PROBE_H
 
@@ -37,9 +37,13 @@ struct measurement {
 	char reason[PROBE_REASON_SIZE]; /* empty: none */
 	struct collected collected;
 	struct estimate estimate;
+	const char *hint;		/* NULL: none */
+	bool has_claimed_precision;
+	int64_t claimed_precision_ns;
 	bool has_frequency;
 	double frequency_ppb;
 	double frequency_uncertainty_ppb;
+	int64_t frequency_baseline_ns; /* over which the frequency is the mean */
 };
 
 struct probed_clock {
@@ -49,7 +53,6 @@ struct probed_clock {
 	struct cipu cipu;
 };
 
-/* What holds for the host as a whole. */
 struct probe_host {
 	char boot_id[64];
 	char clocksource[CLOCKSOURCE_SIZE];
@@ -64,25 +67,29 @@ struct probe {
 	struct pci_function functions[DISCOVER_MAX_FUNCTIONS];
 	unsigned n_clocks;
 	struct probed_clock *clocks;
-	bool more;
+	struct problems problems;
+	bool list_only;
+	bool has_selection; /* the operator named clocks */
 	struct vmclock vmclock;
-	bool marker_changed_known; /* there was a run before to compare with */
+	bool marker_changed_known; /* there is a previous run to compare with */
 	bool marker_changed;
 };
 
 const char *measurement_status_name(enum measurement_status status);
 
 void probe_read_host(const char *root, struct probe_host *host);
-bool probe_names_clock(const struct clock_info *c, const char *name);
 
-/* Attributes of a CIPU clock; false for any other. */
+/* Reads the attributes of a CIPU clock; false for any other clock. */
 bool probe_read_cipu(const char *root, const struct clock_info *info, struct cipu *cipu);
 
 /* 0, or -ENOMEM. */
 int probe_run(const struct probe_options *options, struct probe *probe);
 void probe_free(struct probe *probe);
 
-/* Measured, something there that is not usable, or nothing to measure: 0, 1, 3. */
+/*
+ * 0 when every clock asked for was measured, or with list_only found; 1 when one was not, a CIPU
+ * function has no driver, or there is a problem; 3 when there is no clock.
+ */
 int probe_exit_status(const struct probe *probe);
 
 #endif

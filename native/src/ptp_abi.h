@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The kernel's PTP clock ABI, as far as it is used here. Spelt out because the headers of the
+ * The part of the kernel's PTP clock ABI that is used here. Defined here because the headers of the
  * oldest build hosts lack the clock id of the extended ioctl, and musl has no kernel headers.
- * tests/test_abi.c holds it against <linux/ptp_clock.h>.
+ * tests/test_abi.c compares it with <linux/ptp_clock.h>.
  */
 #ifndef CLOCKPROBE_PTP_ABI_H
 #define CLOCKPROBE_PTP_ABI_H
@@ -27,7 +27,8 @@ struct ptp_abi_caps {
 	int32_t n_pins;
 	int32_t cross_timestamping;
 	int32_t adjust_phase;
-	int32_t reserved[12];
+	int32_t max_phase_adj; /* from Linux 6.5; zero before */
+	int32_t reserved[11];
 };
 
 /* sys, phc, sys, phc, ... sys */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a probe found, in the forms that people and programs read. */
+/* Writes the result of a run as a table, JSON or OpenMetrics text. */
 #ifndef CLOCKPROBE_REPORT_H
 #define CLOCKPROBE_REPORT_H
 

@@ -13,7 +13,16 @@ static void family(FILE *file, const char *name, const char *type, const char *h
 	fprintf(file, "# TYPE clockprobe_%s %s\n# HELP clockprobe_%s %s\n", name, type, name, help);
 }
 
-/* A label's value: names come from drivers. */
+/* Exact: a double has too few digits for a time in nanoseconds. */
+static void seconds(FILE *file, int64_t ns)
+{
+	uint64_t magnitude = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
+
+	fprintf(file, "%s%" PRIu64 ".%09" PRIu64 "\n", ns < 0 ? "-" : "", magnitude / 1000000000,
+		magnitude % 1000000000);
+}
+
+/* Names come from drivers: escaped, and what is not printable ASCII replaced. */
 static void label(FILE *file, const char *name, const char *value)
 {
 	fprintf(file, "%s=\"", name);
@@ -25,19 +34,14 @@ static void label(FILE *file, const char *name, const char *value)
 	fputc('"', file);
 }
 
-static void clock_sample(FILE *file, const char *name, const struct probed_clock *c, double value)
-{
-	fprintf(file, "clockprobe_%s{clock=\"ptp%u\"} %.12g\n", name, c->info.index, value);
-}
-
 static void write_info(FILE *file, const struct probe *probe)
 {
-	/* no info type: node_exporter's parser refuses the whole file for it */
-	family(file, "clock", "gauge", "Always 1: a PTP clock of this host.");
+	/* a gauge: the parser of node_exporter refuses the type info */
+	family(file, "clock_info", "gauge", "PTP clock of this host; always 1.");
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
 		const struct clock_info *info = &probe->clocks[i].info;
 
-		fprintf(file, "clockprobe_clock{clock=\"ptp%u\",kind=\"%s\",", info->index,
+		fprintf(file, "clockprobe_clock_info{clock=\"ptp%u\",kind=\"%s\",", info->index,
 			clock_kind_name(info->kind));
 		label(file, "name", info->name);
 		fputc(',', file);
@@ -48,17 +52,47 @@ static void write_info(FILE *file, const struct probe *probe)
 	}
 }
 
-/* One gauge of every clock that has it. */
+/* A value of one clock: a whole number of ns or of things, or a ratio. */
+struct value {
+	bool known;
+	enum { VALUE_NS, VALUE_COUNT, VALUE_RATIO } form;
+	int64_t integer;
+	double ratio;
+};
+
+/* Writes one gauge for every clock where it is known. */
 static void write_gauge(FILE *file, const struct probe *probe, const char *name, const char *help,
-			bool (*value)(const struct probed_clock *c, double *v))
+			struct value (*value_of)(const struct probed_clock *c))
 {
 	family(file, name, "gauge", help);
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
-		double v;
+		struct value v = value_of(&probe->clocks[i]);
 
-		if (value(&probe->clocks[i], &v))
-			clock_sample(file, name, &probe->clocks[i], v);
+		if (!v.known)
+			continue;
+		fprintf(file, "clockprobe_%s{clock=\"ptp%u\"} ", name, probe->clocks[i].info.index);
+		if (v.form == VALUE_NS)
+			seconds(file, v.integer);
+		else if (v.form == VALUE_COUNT)
+			fprintf(file, "%" PRId64 "\n", v.integer);
+		else
+			fprintf(file, "%.17g\n", v.ratio);
 	}
+}
+
+static struct value value_ns(bool known, int64_t ns)
+{
+	return (struct value){ .known = known, .form = VALUE_NS, .integer = ns };
+}
+
+static struct value value_count(bool known, int64_t count)
+{
+	return (struct value){ .known = known, .form = VALUE_COUNT, .integer = count };
+}
+
+static struct value value_ppb(bool known, double ppb)
+{
+	return (struct value){ .known = known, .form = VALUE_RATIO, .ratio = ppb / 1e9 };
 }
 
 static bool is_ok(const struct probed_clock *c)
@@ -66,51 +100,79 @@ static bool is_ok(const struct probed_clock *c)
 	return c->measurement.status == MEASUREMENT_OK;
 }
 
-static bool measured(const struct probed_clock *c, double *v)
+static struct value success(const struct probed_clock *c)
 {
-	*v = is_ok(c);
-	return c->measurement.status != MEASUREMENT_SKIPPED;
+	return value_count(c->measurement.status != MEASUREMENT_SKIPPED, is_ok(c));
 }
 
-static bool offset_s(const struct probed_clock *c, double *v)
+static struct value offset(const struct probed_clock *c)
 {
-	*v = (double)c->measurement.estimate.offset_ns / 1e9;
-	return is_ok(c);
+	return value_ns(is_ok(c), c->measurement.estimate.offset_ns);
 }
 
-static bool uncertainty_s(const struct probed_clock *c, double *v)
+static struct value uncertainty(const struct probed_clock *c)
 {
-	*v = (double)c->measurement.estimate.uncertainty_ns / 1e9;
-	return is_ok(c);
+	return value_ns(is_ok(c), c->measurement.estimate.uncertainty_ns);
 }
 
-static bool frequency_ratio(const struct probed_clock *c, double *v)
+static struct value frequency(const struct probed_clock *c)
 {
-	*v = c->measurement.frequency_ppb / 1e9;
-	return c->measurement.has_frequency;
+	return value_ppb(c->measurement.has_frequency, c->measurement.frequency_ppb);
 }
 
-static bool frequency_uncertainty_ratio(const struct probed_clock *c, double *v)
+static struct value frequency_uncertainty(const struct probed_clock *c)
 {
-	*v = c->measurement.frequency_uncertainty_ppb / 1e9;
-	return c->measurement.has_frequency;
+	return value_ppb(c->measurement.has_frequency, c->measurement.frequency_uncertainty_ppb);
 }
 
-static bool samples(const struct probed_clock *c, double *v)
+static struct value adjustment(const struct probed_clock *c)
 {
-	*v = c->measurement.collected.n_samples;
-	return true;
+	return value_ppb(c->measurement.collected.has_adjustment,
+			 c->measurement.collected.adjustment_ppb);
 }
 
-static bool samples_tried(const struct probed_clock *c, double *v)
+static struct value error_bound(const struct probed_clock *c)
 {
-	*v = c->measurement.collected.tried;
-	return true;
+	return value_ns(c->info.has_error_bound, c->info.error_bound_ns);
 }
+
+static struct value samples(const struct probed_clock *c)
+{
+	return value_count(c->measurement.status != MEASUREMENT_SKIPPED,
+			   c->measurement.collected.n_samples);
+}
+
+static struct value samples_tried(const struct probed_clock *c)
+{
+	return value_count(c->measurement.status != MEASUREMENT_SKIPPED,
+			   c->measurement.collected.tried);
+}
+
+static const struct {
+	const char *name;
+	const char *help;
+	struct value (*value_of)(const struct probed_clock *c);
+} gauges[] = {
+	{ "measurement_success", "Whether the clock could be measured.", success },
+	{ "offset_seconds", "PHC minus system clock.", offset },
+	{ "offset_uncertainty_seconds", "Bound of the error of the offset, either way.",
+	  uncertainty },
+	{ "frequency_offset_ratio", "Frequency of the PHC against CLOCK_MONOTONIC_RAW, minus 1.",
+	  frequency },
+	{ "frequency_offset_uncertainty_ratio",
+	  "Bound of the error of the frequency offset, either way.", frequency_uncertainty },
+	{ "frequency_adjustment_ratio", "Adjustment of the frequency of the PHC in force.",
+	  adjustment },
+	{ "phc_error_bound_seconds", "Error bound that the ENA device states.", error_bound },
+	{ "samples", "Samples of the clock in this run.", samples },
+	{ "samples_tried", "Samples asked for in this run.", samples_tried },
+};
 
 static void write_brackets(FILE *file, const struct probe *probe)
 {
-	family(file, "bracket_seconds", "gauge", "Time that reading the clock took, by quantile.");
+	/* the label quantile is reserved for summaries */
+	family(file, "read_bracket_seconds", "summary",
+	       "Time between the system clock reads around a read of the PHC, in this run.");
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
 		const struct estimate *e = &probe->clocks[i].measurement.estimate;
 		const struct {
@@ -122,30 +184,32 @@ static void write_brackets(FILE *file, const struct probe *probe)
 			{ "1", e->bracket.max_ns },
 		};
 
-		for (unsigned row = 0; e->has_bracket && row < sizeof(rows) / sizeof(rows[0]); row++)
+		for (unsigned row = 0; e->has_bracket && row < sizeof(rows) / sizeof(rows[0]); row++) {
 			fprintf(file,
-				"clockprobe_bracket_seconds{clock=\"ptp%u\",quantile=\"%s\"} %.9f\n",
-				probe->clocks[i].info.index, rows[row].quantile,
-				(double)rows[row].ns / 1e9);
+				"clockprobe_read_bracket_seconds{clock=\"ptp%u\",quantile=\"%s\"} ",
+				probe->clocks[i].info.index, rows[row].quantile);
+			seconds(file, rows[row].ns);
+		}
 	}
 }
 
 static void write_failures(FILE *file, const struct probe *probe)
 {
-	family(file, "failures", "gauge", "Reads of the clock that failed in this run, by error.");
+	family(file, "read_failures", "gauge", "Calls that failed in this run, by error.");
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
 		const struct collected *c = &probe->clocks[i].measurement.collected;
+		char name[ERRNO_NAME_SIZE];
 
 		for (unsigned e = 0; e < c->n_errnos; e++)
-			fprintf(file, "clockprobe_failures{clock=\"ptp%u\",errno=\"%s\"} %u\n",
-				probe->clocks[i].info.index, errno_name(c->errnos[e].number),
+			fprintf(file, "clockprobe_read_failures{clock=\"ptp%u\",errno=\"%s\"} %u\n",
+				probe->clocks[i].info.index, errno_name(c->errnos[e].number, name),
 				c->errnos[e].count);
 	}
 }
 
 static void write_registers(FILE *file, const struct probe *probe)
 {
-	family(file, "cipu_register", "gauge", "A register of the CIPU clock, as it stands.");
+	family(file, "cipu_register", "gauge", "Register of the CIPU clock.");
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
 		const struct probed_clock *c = &probe->clocks[i];
 
@@ -162,31 +226,21 @@ static void write_registers(FILE *file, const struct probe *probe)
 
 static void write_conditions(FILE *file, const struct probe *probe)
 {
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} bits[] = {
-		{ CIPU_SYNC_MAINTENANCE, "maintenance" },
-		{ CIPU_SYNC_CLOCK_ABNORMAL, "clock_abnormal" },
-		{ CIPU_SYNC_BUSY, "busy" },
-		{ CIPU_SYNC_DEVICE_ERROR, "device_error" },
-	};
-
-	family(file, "cipu_condition", "gauge", "1 while the CIPU clock says so of itself.");
+	family(file, "cipu_condition", "gauge", "Whether the CIPU clock reports the condition.");
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
 		const struct probed_clock *c = &probe->clocks[i];
 		const struct cipu_value *sync = &c->cipu.registers[CIPU_SYNC_STAT];
 
-		for (unsigned b = 0; c->has_cipu && sync->known && b < sizeof(bits) / sizeof(bits[0]);
-		     b++)
+		for (unsigned b = 0; c->has_cipu && sync->known && b < CIPU_N_CONDITIONS; b++)
 			fprintf(file, "clockprobe_cipu_condition{clock=\"ptp%u\",condition=\"%s\"} %d\n",
-				c->info.index, bits[b].name, !!(sync->value & bits[b].bit));
+				c->info.index, cipu_conditions[b].name,
+				!!(sync->value & cipu_conditions[b].bit));
 	}
 }
 
 static void write_counters(FILE *file, const struct probe *probe)
 {
-	family(file, "cipu_events", "counter", "Counts of the driver since it was loaded.");
+	family(file, "cipu_events", "counter", "Events that the driver counted since it was loaded.");
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
 		const struct probed_clock *c = &probe->clocks[i];
 
@@ -203,7 +257,7 @@ static void write_counters(FILE *file, const struct probe *probe)
 static void write_functions(FILE *file, const struct probe *probe)
 {
 	family(file, "cipu_function_bound", "gauge",
-	       "1 for a CIPU clock function with a driver, 0 for one without.");
+	       "Whether a driver is bound to the CIPU clock function.");
 	for (unsigned i = 0; i < probe->n_functions; i++)
 		fprintf(file, "clockprobe_cipu_function_bound{pci_address=\"%s\"} %d\n",
 			probe->functions[i].pci_address, !!*probe->functions[i].driver);
@@ -216,27 +270,30 @@ static void write_vmclock(FILE *file, const struct probe *probe)
 	if (!v->present || v->problem)
 		return;
 	family(file, "vmclock_disruption_marker", "gauge",
-	       "Changes when the machine was migrated or restored; low 53 bits.");
-	/* a sample is a double: what does not fit is cut, a change still shows */
+	       "Changes when the machine is migrated or restored; the low 53 bits.");
+	/* a sample is a double: the low bits fit, and a change still shows */
 	fprintf(file, "clockprobe_vmclock_disruption_marker %" PRIu64 "\n",
 		v->disruption_marker & ((UINT64_C(1) << 53) - 1));
 	if (!v->status.known)
 		return;
-	family(file, "vmclock_status", "gauge",
-	       "0 unknown, 1 initialising, 2 synchronised, 3 free running, 4 unreliable.");
-	fprintf(file, "clockprobe_vmclock_status %" PRIu64 "\n", v->status.value);
+	family(file, "vmclock_clock_status", "gauge",
+	       "0 unknown, 1 initializing, 2 synchronized, 3 freerunning, 4 unreliable.");
+	fprintf(file, "clockprobe_vmclock_clock_status %" PRIu64 "\n", v->status.value);
 }
 
 static void write_host(FILE *file, const struct probe *probe)
 {
-	family(file, "build", "gauge", "Always 1: what made this.");
-	fprintf(file, "clockprobe_build{version=\"%s\"} 1\n", CLOCKPROBE_VERSION);
-	family(file, "taken_at_seconds", "gauge", "When the measurement began, Unix time.");
-	fprintf(file, "clockprobe_taken_at_seconds %.3f\n", (double)probe->host.taken_at_ns / 1e9);
+	family(file, "build_info", "gauge", "Version of clockprobe; always 1.");
+	fprintf(file, "clockprobe_build_info{version=\"%s\"} 1\n", CLOCKPROBE_VERSION);
+	family(file, "last_run_timestamp_seconds", "gauge", "Unix time at which the run began.");
+	fputs("clockprobe_last_run_timestamp_seconds ", file);
+	seconds(file, probe->host.taken_at_ns);
+	family(file, "problems", "gauge", "Problems that kept clockprobe from measuring everything.");
+	fprintf(file, "clockprobe_problems %u\n", probe->problems.n);
 	if (!probe->host.has_steal)
 		return;
-	family(file, "steal_ratio", "gauge", "CPU time that the hypervisor took during the run.");
-	fprintf(file, "clockprobe_steal_ratio %.6f\n", probe->host.steal_pct / 100);
+	family(file, "cpu_steal_ratio", "gauge", "CPU time that the hypervisor took during the run.");
+	fprintf(file, "clockprobe_cpu_steal_ratio %.17g\n", probe->host.steal_pct / 100);
 }
 
 void report_openmetrics(FILE *file, const struct probe *probe)
@@ -244,16 +301,8 @@ void report_openmetrics(FILE *file, const struct probe *probe)
 	write_host(file, probe);
 	write_functions(file, probe);
 	write_info(file, probe);
-	write_gauge(file, probe, "measured", "1 where the clock could be measured.", measured);
-	write_gauge(file, probe, "offset_seconds", "PHC less system clock.", offset_s);
-	write_gauge(file, probe, "offset_uncertainty_seconds",
-		    "What the offset can be off by, either way.", uncertainty_s);
-	write_gauge(file, probe, "frequency_ratio",
-		    "How much faster than CLOCK_MONOTONIC_RAW the PHC runs.", frequency_ratio);
-	write_gauge(file, probe, "frequency_uncertainty_ratio",
-		    "What the frequency can be off by, either way.", frequency_uncertainty_ratio);
-	write_gauge(file, probe, "samples", "Samples of this run.", samples);
-	write_gauge(file, probe, "samples_tried", "Samples asked for in this run.", samples_tried);
+	for (unsigned i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
+		write_gauge(file, probe, gauges[i].name, gauges[i].help, gauges[i].value_of);
 	write_brackets(file, probe);
 	write_failures(file, probe);
 	write_registers(file, probe);

@@ -7,7 +7,7 @@
 
 #define CELL_SIZE 32
 
-/* Names come from drivers: nothing a terminal would act on. */
+/* Names come from drivers: replaces what a terminal could interpret. */
 static const char *printable(const char *text, char *buf, size_t size)
 {
 	size_t i;
@@ -18,7 +18,7 @@ static const char *printable(const char *text, char *buf, size_t size)
 	return buf;
 }
 
-/* Four digits or so, with the unit that fits. */
+/* Formats a duration with the unit that fits. */
 static const char *duration(char *cell, int64_t ns, const char *sign)
 {
 	static const struct {
@@ -62,43 +62,52 @@ static void print_measurement(FILE *file, const struct measurement *m)
 
 	if (*m->reason)
 		fprintf(file, "       %s\n", m->reason);
+	if (m->hint)
+		fprintf(file, "       hint: %s\n", m->hint);
 	if (e->has_bracket)
-		fprintf(file, "       bracket %s at least, %s median, %s at most\n",
+		fprintf(file, "       bracket: %s minimum, %s median, %s maximum\n",
 			duration(a, e->bracket.min_ns, ""), duration(b, e->bracket.p50_ns, ""),
 			duration(c, e->bracket.max_ns, ""));
 	if (m->status != MEASUREMENT_OK)
 		return;
-	fprintf(file, "       all samples together: %s to %s; narrow mean %s\n",
+	fprintf(file, "       interval of all samples: %s to %s; narrow mean %s\n",
 		duration(a, e->interval.lo_ns, "+"), duration(b, e->interval.hi_ns, "+"),
 		duration(c, e->narrow_mean_ns, "+"));
 	if (m->has_frequency)
-		fprintf(file, "       frequency %+.1f ppb, within %.1f ppb\n", m->frequency_ppb,
-			m->frequency_uncertainty_ppb);
+		fprintf(file, "       frequency %+.1f ppb +/- %.1f ppb over %s\n", m->frequency_ppb,
+			m->frequency_uncertainty_ppb, duration(a, m->frequency_baseline_ns, ""));
 }
 
 static void print_sync(FILE *file, const struct cipu_value *sync_stat)
 {
-	static const struct {
-		unsigned bit;
-		const char *word;
-	} bits[] = {
-		{ CIPU_SYNC_MAINTENANCE, "maintenance" },
-		{ CIPU_SYNC_CLOCK_ABNORMAL, "atomic clock abnormal" },
-		{ CIPU_SYNC_BUSY, "busy" },
-		{ CIPU_SYNC_DEVICE_ERROR, "device error" },
-	};
 	bool any = false;
 
 	if (!sync_stat->known)
 		return;
-	fputs("       device says:", file);
-	for (unsigned i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
-		if (!(sync_stat->value & bits[i].bit))
+	fputs("       device status:", file);
+	for (unsigned i = 0; i < CIPU_N_CONDITIONS; i++) {
+		if (!(sync_stat->value & cipu_conditions[i].bit))
 			continue;
-		fprintf(file, "%s %s", any ? "," : "", bits[i].word);
+		fprintf(file, "%s %s", any ? "," : "", cipu_conditions[i].text);
 		any = true;
 	}
-	fputs(any ? "\n" : " nothing wrong\n", file);
+	fputs(any ? "\n" : " normal\n", file);
+}
+
+static void print_device(FILE *file, const struct probed_clock *c)
+{
+	const struct collected *collected = &c->measurement.collected;
+	char text[CELL_SIZE];
+
+	if (collected->has_adjustment && collected->adjustment_ppb != 0)
+		fprintf(file, "       the PHC's frequency is adjusted by %+.3f ppb\n",
+			collected->adjustment_ppb);
+	if (c->info.has_error_bound)
+		fprintf(file, "       error bound stated by the device: %s\n",
+			duration(text, c->info.error_bound_ns, ""));
+	for (unsigned i = 0; i < c->info.n_interfaces; i++)
+		fprintf(file, "       network interface %s\n",
+			printable(c->info.interfaces[i], text, sizeof(text)));
 }
 
 static void print_cipu(FILE *file, const struct cipu *cipu)
@@ -110,8 +119,8 @@ static void print_cipu(FILE *file, const struct cipu *cipu)
 	print_sync(file, &cipu->registers[CIPU_SYNC_STAT]);
 	if (reads->known && invalid->known && slow->known)
 		fprintf(file,
-			"       since load: %" PRIu64 " reads, %" PRIu64 " invalid, %" PRIu64
-			" too slow\n",
+			"       since the driver was loaded: %" PRIu64 " reads, %" PRIu64
+			" invalid, %" PRIu64 " timed out\n",
 			reads->value, invalid->value, slow->value);
 }
 
@@ -131,7 +140,7 @@ static void print_vmclock(FILE *file, const struct probe *probe)
 		!probe->marker_changed_known ? "" :
 		probe->marker_changed	     ? " (changed: migrated or restored)" :
 					       " (unchanged)",
-		status ? status : "not told", v->time_s.known ? "has time" : "no time");
+		status ? status : "unknown", v->time_s.known ? "has time" : "no time");
 }
 
 static void print_links(FILE *file, const struct clock_info *info)
@@ -152,6 +161,7 @@ void report_table(FILE *file, const struct probe *probe)
 
 		print_clock_line(file, c);
 		print_links(file, &c->info);
+		print_device(file, c);
 		print_measurement(file, &c->measurement);
 		if (c->has_cipu)
 			print_cipu(file, &c->cipu);
@@ -162,10 +172,14 @@ void report_table(FILE *file, const struct probe *probe)
 				probe->functions[i].pci_address);
 	}
 	print_vmclock(file, probe);
-	if (!probe->n_clocks && !probe->n_functions)
-		fputs("no PTP clock here\n", file);
-	if (probe->more)
-		fputs("there are more clocks or devices than are looked at\n", file);
+	for (unsigned i = 0; i < probe->problems.n; i++) {
+		char text[PROBLEM_SIZE];
+
+		fprintf(file, "problem: %s\n",
+			printable(probe->problems.text[i], text, sizeof(text)));
+	}
+	if (!probe->n_clocks && !probe->n_functions && !probe->problems.n)
+		fputs("this host has no PTP clock\n", file);
 }
 
 void report_comparison_table(FILE *file, const struct comparison *c)
@@ -173,13 +187,13 @@ void report_comparison_table(FILE *file, const struct comparison *c)
 	const struct difference *d = &c->difference;
 	char x[CELL_SIZE], y[CELL_SIZE];
 
-	fprintf(file, "%s less %s: ", c->info[0].node, c->info[1].node);
+	fprintf(file, "%s - %s: ", c->info[0].node, c->info[1].node);
 	if (c->status != MEASUREMENT_OK) {
 		fprintf(file, "%s, %s\n", measurement_status_name(c->status), c->reason);
 		return;
 	}
-	fprintf(file, "%s within %s", duration(x, d->offset_ns, "+"),
+	fprintf(file, "%s +/- %s", duration(x, d->offset_ns, "+"),
 		duration(y, d->uncertainty_ns, ""));
-	fprintf(file, "; all samples together: %s to %s\n", duration(x, d->interval.lo_ns, "+"),
+	fprintf(file, "; interval of all samples: %s to %s\n", duration(x, d->interval.lo_ns, "+"),
 		duration(y, d->interval.hi_ns, "+"));
 }

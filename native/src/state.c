@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * A text file, one thing a line, with a checksum at the end:
+ * A text file with a checksum at the end:
  *
- *	clockprobe-state 1
+ *	clockprobe-state 2
  *	boot_id ...
  *	clocksource ...
  *	marker 0x...			only with a VMClock
- *	clock INDEX REGISTRATION RAW_NS LO_NS HI_NS [PPT PPT]
+ *	clock INDEX REGISTRATION [PPT PPT]
+ *	point RAW_NS LO_NS HI_NS	base, next and last, after each clock
  *	end CHECKSUM
  */
 #include "state.h"
@@ -19,13 +20,13 @@
 #include "atomic_file.h"
 #include "text.h"
 
-#define FIRST_LINE "clockprobe-state 1"
-#define MAX_FIELDS 8
+#define FIRST_LINE "clockprobe-state 2"
+#define MAX_FIELDS 5
 
-/* 64 clocks of 8 numbers fit many times over. */
-#define MAX_FILE_SIZE (64 * 1024)
+/* 1024 clocks of 13 numbers fit. */
+#define MAX_FILE_SIZE (512 * 1024)
 
-/* FNV-1a: finds a file cut short or written over, and does not pretend to be a signature. */
+/* FNV-1a: detects a truncated or damaged file. It is no signature. */
 static uint64_t checksum(const char *text, size_t length)
 {
 	uint64_t hash = 0xcbf29ce484222325u;
@@ -51,30 +52,56 @@ static unsigned split(char *line, char *fields[MAX_FIELDS])
 	return n;
 }
 
-static bool parse_clock(char *const fields[], unsigned n, struct state *state)
+/* What has been read of a state. */
+struct parser {
+	struct state *state;
+	unsigned n_points; /* of the latest clock */
+};
+
+static bool is_complete(const struct parser *parser)
 {
+	return !parser->state->n_clocks || parser->n_points == STATE_N_POINTS;
+}
+
+static bool parse_clock(char *const fields[], unsigned n, struct parser *parser)
+{
+	struct state *state = parser->state;
 	struct state_clock *c;
 	uint64_t index;
 
-	if ((n != 6 && n != 8) || state->n_clocks == DISCOVER_MAX_CLOCKS)
+	if ((n != 3 && n != 5) || state->n_clocks == DISCOVER_MAX_CLOCKS || !is_complete(parser))
 		return false;
 	c = &state->clocks[state->n_clocks];
 	if (!text_parse_u64(fields[1], &index) || index > 99999 ||
-	    !text_parse_u64(fields[2], &c->registration) ||
-	    !text_parse_i64(fields[3], &c->raw_ns) || !text_parse_i64(fields[4], &c->lo_ns) ||
-	    !text_parse_i64(fields[5], &c->hi_ns) || c->lo_ns > c->hi_ns)
+	    !text_parse_u64(fields[2], &c->registration))
 		return false;
 	c->index = (unsigned)index;
-	c->has_frequency = n == 8;
-	if (c->has_frequency && (!text_parse_i64(fields[6], &c->frequency_ppt) ||
-				 !text_parse_i64(fields[7], &c->frequency_uncertainty_ppt)))
+	c->has_frequency = n == 5;
+	if (c->has_frequency && (!text_parse_i64(fields[3], &c->frequency_ppt) ||
+				 !text_parse_i64(fields[4], &c->frequency_uncertainty_ppt) ||
+				 c->frequency_uncertainty_ppt < 0))
 		return false;
 	state->n_clocks++;
+	parser->n_points = 0;
 	return true;
 }
 
-static bool parse_line(char *line, struct state *state)
+static bool parse_point(char *const fields[], unsigned n, struct parser *parser)
 {
+	struct state *state = parser->state;
+	struct state_point *point;
+
+	if (n != 4 || !state->n_clocks || parser->n_points == STATE_N_POINTS)
+		return false;
+	point = &state->clocks[state->n_clocks - 1].points[parser->n_points++];
+	return text_parse_i64(fields[1], &point->raw_ns) &&
+	       text_parse_i64(fields[2], &point->lo_ns) &&
+	       text_parse_i64(fields[3], &point->hi_ns) && point->lo_ns <= point->hi_ns;
+}
+
+static bool parse_line(char *line, struct parser *parser)
+{
+	struct state *state = parser->state;
 	char *fields[MAX_FIELDS];
 	unsigned n = split(line, fields);
 
@@ -87,11 +114,13 @@ static bool parse_line(char *line, struct state *state)
 		return text_parse_u64(fields[1], &state->disruption_marker);
 	}
 	if (n && !strcmp(fields[0], "clock"))
-		return parse_clock(fields, n, state);
+		return parse_clock(fields, n, parser);
+	if (n && !strcmp(fields[0], "point"))
+		return parse_point(fields, n, parser);
 	return false;
 }
 
-/* The last line, and that it sums up all before it. */
+/* Whether the last line has the checksum of all before it. */
 static bool check_end(const char *text, const char *line, size_t length)
 {
 	char number[32];
@@ -107,6 +136,7 @@ static bool check_end(const char *text, const char *line, size_t length)
 bool state_parse(const char *text, size_t length, struct state *state)
 {
 	const char *line = text, *end = text + length, *newline;
+	struct parser parser = { .state = state };
 	bool is_first = true;
 
 	memset(state, 0, sizeof(*state));
@@ -115,12 +145,12 @@ bool state_parse(const char *text, size_t length, struct state *state)
 		char copy[256];
 
 		if (newline + 1 == end)
-			return !is_first && check_end(text, line, line_length);
+			return !is_first && is_complete(&parser) && check_end(text, line, line_length);
 		if (line_length >= sizeof(copy) || memchr(line, '\0', line_length))
 			return false;
 		memcpy(copy, line, line_length);
 		copy[line_length] = '\0';
-		if (is_first ? strcmp(copy, FIRST_LINE) : !parse_line(copy, state))
+		if (is_first ? strcmp(copy, FIRST_LINE) : !parse_line(copy, &parser))
 			return false;
 		is_first = false;
 		line = newline + 1;
@@ -146,12 +176,14 @@ void state_write(FILE *file, const struct state *state)
 	for (unsigned i = 0; i < state->n_clocks; i++) {
 		const struct state_clock *c = &state->clocks[i];
 
-		fprintf(memory, "clock %u %" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64, c->index,
-			c->registration, c->raw_ns, c->lo_ns, c->hi_ns);
+		fprintf(memory, "clock %u %" PRIu64, c->index, c->registration);
 		if (c->has_frequency)
 			fprintf(memory, " %" PRId64 " %" PRId64, c->frequency_ppt,
 				c->frequency_uncertainty_ppt);
 		fputc('\n', memory);
+		for (unsigned p = 0; p < STATE_N_POINTS; p++)
+			fprintf(memory, "point %" PRId64 " %" PRId64 " %" PRId64 "\n",
+				c->points[p].raw_ns, c->points[p].lo_ns, c->points[p].hi_ns);
 	}
 	if (!fclose(memory)) {
 		fwrite(text, 1, length, file);

@@ -52,7 +52,7 @@ bool steal_pct(const struct cpu_ticks *before, const struct cpu_ticks *after, do
 		return false;
 	total = after->total - before->total;
 	steal = after->steal - before->steal;
-	/* other fields went back meanwhile: the kernel lets idle and iowait do that */
+	/* other fields went back in the meantime: the kernel allows that for idle and iowait */
 	if (steal > total)
 		return false;
 	/* divided first, so that rounding cannot make it more than 100 */

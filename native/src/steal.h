@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Time that the hypervisor took from this guest's CPUs, from /proc/stat. */
+/* Share of CPU time that the hypervisor gave to others, from /proc/stat. */
 #ifndef CLOCKPROBE_STEAL_H
 #define CLOCKPROBE_STEAL_H
 

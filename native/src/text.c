@@ -17,7 +17,7 @@ int text_path(char *buf, size_t size, const char *root, const char *path)
 	return 0;
 }
 
-/* O_NONBLOCK and the type check keep a pipe or a device in the place of a file from blocking us. */
+/* O_NONBLOCK and the type check: a pipe or a device in place of a file must not block. */
 static int open_regular(const char *root, const char *path)
 {
 	char full[TEXT_PATH_SIZE];
@@ -40,25 +40,25 @@ static int open_regular(const char *root, const char *path)
 
 ssize_t text_read_head(const char *root, const char *path, void *buf, size_t size)
 {
-	size_t have = 0;
+	size_t length = 0;
 	ssize_t n;
 	int fd, err = 0;
 
 	fd = open_regular(root, path);
 	if (fd < 0)
 		return fd;
-	while (have < size) {
-		n = read(fd, (char *)buf + have, size - have);
+	while (length < size) {
+		n = read(fd, (char *)buf + length, size - length);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			err = -errno;
 		if (n <= 0)
 			break;
-		have += (size_t)n;
+		length += (size_t)n;
 	}
 	close(fd);
-	return err ? err : (ssize_t)have;
+	return err ? err : (ssize_t)length;
 }
 
 ssize_t text_read_line(const char *root, const char *path, char *buf, size_t size)
@@ -90,7 +90,7 @@ static int digit_value(char c)
 	return 16;
 }
 
-/* strtoull takes signs and blanks and needs errno; attributes have neither. */
+/* strtoull accepts signs and blanks, which attributes do not have. */
 bool text_parse_u64(const char *text, uint64_t *value)
 {
 	uint64_t v = 0;

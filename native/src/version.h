@@ -4,7 +4,7 @@
 
 #define CLOCKPROBE_VERSION "0.1.0"
 
-/* Of the JSON. A key that is added does not raise it; one that changes or goes does. */
+/* Schema of the JSON. Raise it when a key changes or is removed, not when one is added. */
 #define CLOCKPROBE_SCHEMA 1
 
 #endif

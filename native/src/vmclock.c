@@ -14,11 +14,11 @@
 #define VMCLOCK_MAGIC 0x4b4c4356u /* "VCLK" */
 #define VMCLOCK_VERSION 1
 
-/* The page changes while it is written: how often to look again, and how long to wait between. */
+/* Reads of a page that is being written, and the pause between them. */
 #define READ_TRIES 5
 #define READ_PAUSE_NS 2000000
 
-/* Where the fields stand, little endian: include/uapi/linux/vmclock-abi.h. */
+/* Offsets of the fields, little endian: include/uapi/linux/vmclock-abi.h. */
 enum offset {
 	AT_MAGIC = 0,
 	AT_SIZE = 4,
@@ -44,12 +44,12 @@ enum offset {
 	AT_VM_GENERATION = 104,
 };
 
-/* All up to the flags must be there; the rest is optional. */
+/* The fields up to the flags are mandatory. */
 #define LEAST_SIZE (AT_FLAGS + 8)
 
 struct page {
 	const uint8_t *bytes;
-	size_t size; /* of what the page says it has, what could be read */
+	size_t size; /* bytes that the page claims and that could be read */
 };
 
 static uint64_t little_endian(const uint8_t *bytes, unsigned width)
@@ -116,7 +116,7 @@ const char *vmclock_leap_name(uint64_t indicator)
 	return NAME_OF(names, indicator);
 }
 
-/* Counter and time mean something only with a counter, and while the host vouches for them. */
+/* Counter and time are valid only with a counter, and while the host states that they are. */
 static bool has_time(const struct vmclock *v)
 {
 	return (v->counter_id == VMCLOCK_COUNTER_ARM_VCNT ||
@@ -152,7 +152,7 @@ static void parse_time(const struct page *page, struct vmclock *v)
 	v->counter_value = field(page, AT_COUNTER_VALUE, 8, true);
 	v->time_s = field(page, AT_TIME_SEC, 8, fraction.known);
 	v->time_fraction_ns = fraction;
-	/* 2^-64 s to ns, without 128 bits: the top 32 are 0.23 ns fine */
+	/* 2^-64 s to ns without 128 bits: the top 32 bits resolve 0.23 ns */
 	v->time_fraction_ns.value = ((fraction.value >> 32) * 1000000000) >> 32;
 	v->time_est_error_ns = field(page, AT_TIME_ESTERROR, 8,
 				     v->flags & VMCLOCK_FLAG_TIME_ESTERROR);
@@ -170,9 +170,9 @@ static const char *check_header(const struct page *page, struct vmclock *v)
 	v->size = (uint32_t)little_endian(page->bytes + AT_SIZE, 4);
 	v->version = (uint16_t)little_endian(page->bytes + AT_VERSION, 2);
 	if (v->version != VMCLOCK_VERSION)
-		return "the page has a version that is not known";
+		return "the page has an unknown version";
 	if (v->size < LEAST_SIZE)
-		return "the page says it is too short";
+		return "the page states a size that is too small";
 	if (little_endian(page->bytes + AT_SEQ_COUNT, 4) & 1)
 		return "the page is being written";
 	return NULL;
@@ -208,7 +208,7 @@ void vmclock_parse(const uint8_t *bytes, size_t length, struct vmclock *v)
 		parse_time(&page, v);
 }
 
-/* Length, or -errno. A made-up root has a regular file in the place of the device. */
+/* Returns the length or -errno. Tests have a regular file in place of the device. */
 static ssize_t read_page(const char *root, uint8_t *page)
 {
 	char full[TEXT_PATH_SIZE];
@@ -251,5 +251,5 @@ void vmclock_read(const char *root, struct vmclock *v)
 		return;
 	v->present = true;
 	if (n < 0)
-		v->problem = n == -EACCES ? "no permission to read it" : "cannot be read";
+		v->problem = n == -EACCES ? "permission denied" : "cannot be read";
 }

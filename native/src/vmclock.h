@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The page in which a hypervisor tells its guest of the clock: /dev/vmclock0. */
+/* Reads the VMClock page, in which a hypervisor describes its clock to the guest. */
 #ifndef CLOCKPROBE_VMCLOCK_H
 #define CLOCKPROBE_VMCLOCK_H
 
@@ -34,11 +34,12 @@ enum vmclock_flag {
 	VMCLOCK_FLAG_TIME_MAXERROR = 1u << 6,
 	VMCLOCK_FLAG_TIME_MONOTONIC = 1u << 7,
 	VMCLOCK_FLAG_VM_GENERATION = 1u << 8,
+	VMCLOCK_FLAG_NOTIFICATION = 1u << 9,
 };
 
 /*
- * A field that the page is too small for, or whose flag is not set, is not known; and without a
- * counter nothing is that describes time: those bytes are nought then, which would read as a scale.
+ * A field is not known where the page is too short for it or its flag is not set. Without a
+ * counter, no field that describes time is known: those bytes are zero then, and zero is a scale.
  */
 struct vmclock_u64 {
 	bool known;
@@ -51,8 +52,8 @@ struct vmclock_double {
 };
 
 struct vmclock {
-	bool present;	     /* there is such a node */
-	const char *problem; /* why nothing more is said of it; NULL when the page is good */
+	bool present;	     /* the node exists */
+	const char *problem; /* why the page cannot be used; NULL when it can */
 	uint32_t size;
 	uint16_t version;
 	uint8_t counter_id;
@@ -75,7 +76,7 @@ struct vmclock {
 	struct vmclock_u64 vm_generation;
 };
 
-/* Everything there is to say about a page of which length bytes could be read. */
+/* Parses a page of which length bytes could be read. */
 void vmclock_parse(const uint8_t *page, size_t length, struct vmclock *v);
 
 void vmclock_read(const char *root, struct vmclock *v);

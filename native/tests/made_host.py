@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Made-up hosts whose clocks are simulated, and the program that is run on them."""
+"""Simulated hosts with simulated clocks, and the program that runs on them."""
 
 import json
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,17 +55,18 @@ class Outcome:
 
     @property
     def document(self) -> Any:
-        """The JSON it wrote, held to its schema."""
+        """The JSON it wrote, validated against its schema."""
         document = json.loads(self.out)
         jsonschema.validate(document, json.loads(SCHEMA.read_text()))
         return document
 
 
 class Host:
-    """A root directory as clockprobe sees a host."""
+    """A root directory that clockprobe reads as a host."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.path("/sys/class/x")
         self.write("/proc/sys/kernel/random/boot_id", BOOT_ID + "\n")
         self.write("/proc/stat", "cpu  100 0 50 800 10 0 0 40 0 0\n")
         self.write(
@@ -80,7 +82,9 @@ class Host:
         self.path(path).write_text(text)
 
     def link(self, path: str, target: str) -> None:
-        self.path(path).symlink_to(target)
+        full = self.path(path)
+        full.unlink(missing_ok=True)
+        full.symlink_to(target)
 
     def function(self, address: str = "0000:00:10.0", driver: str | None = "ptp_cipu") -> None:
         self.write(f"/sys/bus/pci/devices/{address}/vendor", "0x1ded\n")
@@ -105,12 +109,22 @@ class Host:
         for counter in COUNTERS:
             self.write(f"{folder}/{counter}", "0x0\n")
 
-    def probe(self, *arguments: str, program: str = "check/clockprobe-sim") -> Outcome:
+    def command(self, *arguments: str, program: str = "check/clockprobe-sim") -> list[str]:
+        return [str(BUILD / program), "--root", str(self.root), *arguments]
+
+    def probe(
+        self,
+        *arguments: str,
+        program: str = "check/clockprobe-sim",
+        before: Callable[[], Any] | None = None,
+    ) -> Outcome:
+        """Run clockprobe, after before() in its process."""
         done = subprocess.run(
-            [str(BUILD / program), "--root", str(self.root), *arguments],
+            self.command(*arguments, program=program),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
+            preexec_fn=before,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)

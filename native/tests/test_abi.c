@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* The ABI as spelt out in ptp_abi.h against the kernel's own header. */
+/* Compares ptp_abi.h with the header of the kernel. */
 #include "unit.h"
 
 #include <linux/ptp_clock.h>
@@ -30,6 +30,10 @@ static void structures_are_the_kernels(void **state)
 	assert_same_offset(ptp_abi_precise, sys_monoraw, ptp_sys_offset_precise, sys_monoraw);
 	assert_same_offset(ptp_abi_caps, n_pins, ptp_clock_caps, n_pins);
 	assert_same_offset(ptp_abi_caps, cross_timestamping, ptp_clock_caps, cross_timestamping);
+	assert_int_equal(sizeof(struct ptp_abi_caps), sizeof(struct ptp_clock_caps));
+	/* older headers have this field in rsv, whose first word it is */
+	assert_int_equal(offsetof(struct ptp_abi_caps, max_phase_adj),
+			 offsetof(struct ptp_clock_caps, adjust_phase) + sizeof(int));
 }
 
 int main(void)

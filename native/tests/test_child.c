@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -53,9 +54,26 @@ static void a_child_that_blocks_ends_at_its_deadline(void **state)
 	assert_int_equal(child_run(write_and_block, answer, 50 * NS_PER_MS), CHILD_TIMED_OUT);
 	assert_true(monotonic_ns() - start_ns >= 50 * NS_PER_MS);
 	assert_true(monotonic_ns() - start_ns < LONG_NS);
-	/* what it had done by then is not lost */
+	/* its result until then is kept */
 	assert_int_equal(*answer, 42);
 	child_memory_free(answer, sizeof(*answer));
+}
+
+static void stop_parent(void *argument)
+{
+	struct timespec pause = { 0, 300 * NS_PER_MS };
+
+	(void)argument;
+	kill(getppid(), SIGSTOP);
+	nanosleep(&pause, NULL);
+	kill(getppid(), SIGCONT);
+}
+
+/* The deadline passes while this process is stopped; the child ended in time all the same. */
+static void a_stop_of_the_parent_is_no_time_out(void **state)
+{
+	(void)state;
+	assert_int_equal(child_run(stop_parent, NULL, 250 * NS_PER_MS), CHILD_DONE);
 }
 
 int main(void)
@@ -63,6 +81,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_child_writes_is_seen),
 		cmocka_unit_test(a_child_that_dies_is_noticed),
+		cmocka_unit_test(a_stop_of_the_parent_is_no_time_out),
 		cmocka_unit_test(a_child_that_blocks_ends_at_its_deadline),
 	};
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""clockprobe from outside: its outputs against their schema, its exit status, hostile hosts."""
+"""clockprobe from outside: its output against the schema, its exit status, hostile hosts."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def test_nothing_to_measure(host: Host) -> None:
     assert outcome.document["boot_id"] == BOOT_ID
     assert outcome.document["clocksource"] == "kvm-clock"
     assert outcome.document["vmclock"] is None
-    assert host.probe().out == "no PTP clock here\n"
+    assert host.probe().out == "this host has no PTP clock\n"
 
 
 def test_a_cipu_clock_is_measured(host: Host) -> None:
@@ -45,7 +45,7 @@ def test_a_cipu_clock_is_measured(host: Host) -> None:
     assert abs(measured["offset_ns"] - 12_345) <= measured["uncertainty_ns"]
     low, high = measured["interval_ns"]
     assert low <= 12_345 <= high
-    # Half of a bracket of about 900 ns, 100 ns claimed, 1 ns for either clock.
+    # Half of a bracket of about 900 ns, 100 ns claimed, a few ns for the ticks.
     assert 500 < measured["uncertainty_ns"] < 700
     assert clock["cipu"]["features"] == ["epoch", "abnormal_irq", "recovery_irq"]
     assert clock["cipu"]["registers"]["epo_base_yr"] == 2020
@@ -108,7 +108,7 @@ def test_failures_are_counted_by_name(host: Host) -> None:
     assert measured["tried"] == measured["samples"] + 12
 
 
-def test_a_clock_that_blocks_holds_nobody_up(host: Host) -> None:
+def test_a_clock_that_blocks_delays_no_other(host: Host) -> None:
     host.cipu(blocks=1)
     host.clock(1, "KVM virtual PTP", precise=1)
     started = time.monotonic()
@@ -122,20 +122,22 @@ def test_a_clock_that_blocks_holds_nobody_up(host: Host) -> None:
 
 
 def test_many_clocks_that_block_end_together(host: Host) -> None:
+    """Those that hang later get less time, and a clock that answers is measured all the same."""
     for index in range(4):
         host.clock(index, "ptp_cipu", blocks=1)
+    host.clock(4, "KVM virtual PTP", precise=1)
     started = time.monotonic()
     outcome = host.probe("--json")
     assert time.monotonic() - started < 30
     reasons = [clock["measurement"]["reason"] for clock in outcome.document["clocks"]]
-    assert reasons[:2] == ["the clock did not answer in time"] * 2
-    assert reasons[2:] == ["no time was left for this clock"] * 2
+    assert reasons == ["the clock did not answer in time"] * 4 + [None]
+    assert outcome.status == 1
 
 
-def test_a_reader_that_dies_is_told(host: Host) -> None:
+def test_a_reader_that_crashes_is_reported(host: Host) -> None:
     host.cipu(crashes=1)
     measured = host.probe("--json").document["clocks"][0]["measurement"]
-    assert measured["reason"] == "the reader of the clock died"
+    assert measured["reason"] == "the process that read the clock crashed"
 
 
 def test_hostile_names_stay_data(host: Host) -> None:
@@ -156,7 +158,7 @@ def test_one_clock_of_many(host: Host) -> None:
         assert first["measurement"]["status"] == "skipped"
         assert second["measurement"]["status"] == "ok"
     outcome = host.probe("--json", "--list")
-    assert outcome.status == 3
+    assert outcome.status == 0
     assert {c["measurement"]["status"] for c in outcome.document["clocks"]} == {"skipped"}
 
 
@@ -186,7 +188,7 @@ def test_two_clocks_against_each_other(host: Host) -> None:
     assert high >= 1_000_000
     assert high - low < 13_000
     assert abs(compared["offset_ns"] - 1_001_000) <= compared["uncertainty_ns"] + 1_000
-    assert "ptp0 less /dev/ptp1: +" in host.probe("--compare", "ptp0", "ptp1").out
+    assert "ptp0 - /dev/ptp1: +" in host.probe("--compare", "ptp0", "ptp1").out
 
 
 def test_a_comparison_with_nothing(host: Host) -> None:
@@ -208,25 +210,26 @@ def test_state_sharpens_the_frequency(host: Host) -> None:
     host.write("/dev/ptp0", "drift_ppb 50\nuptime_ns 3600000000000\n")
     second = host.probe("--json", "--state", state).document["clocks"][0]["measurement"]
     assert first["frequency_uncertainty_ppb"] > 1000
+    assert second["frequency_baseline_ns"] == pytest.approx(3600e9, rel=0.01)
     assert second["frequency_uncertainty_ppb"] < 1
     assert abs(second["frequency_ppb"] - 50) <= second["frequency_uncertainty_ppb"]
 
 
-def test_a_damaged_state_is_ignored_with_a_word(host: Host) -> None:
+def test_a_damaged_state_is_replaced_with_a_message(host: Host) -> None:
     state = host.root / "state"
     host.cipu()
     state.write_bytes(b"\x00rubbish")
     outcome = host.probe("--json", "--state", str(state))
     assert outcome.status == 0
-    assert outcome.err.endswith("state is damaged: ignored, and written anew\n")
+    assert outcome.err.endswith("state is damaged or of another version: ignored and replaced\n")
     assert host.probe("--state", str(state)).err == ""
 
 
-def test_a_state_that_cannot_be_kept_spoils_nothing(host: Host) -> None:
+def test_a_state_that_cannot_be_written_fails_no_measurement(host: Host) -> None:
     host.cipu()
     outcome = host.probe("--json", "--state", "/proc/no/such")
     assert outcome.status == 0
-    assert "cannot keep the state" in outcome.err
+    assert "cannot write the state to /proc/no/such: No such file" in outcome.err
     assert outcome.document["clocks"][0]["measurement"]["status"] == "ok"
 
 
@@ -257,6 +260,7 @@ def test_vmclock(host: Host) -> None:
     assert page["status"] == "ok"
     assert page["disruption_marker"] == 2**64 - 1
     assert page["disruption_changed"] is None
+    assert page["notification_present"] is False
     assert page["clock_status"] == "synchronized"
     assert page["tai_offset_s"] == 37
     assert page["time_s"] == 1_700_000_000
@@ -292,21 +296,6 @@ def test_vmclock_of_rubbish(host: Host) -> None:
     }
 
 
-def test_openmetrics(host: Host) -> None:
-    host.cipu(offset_ns=5_000)
-    out = host.probe("--openmetrics").out
-    assert out.endswith("# EOF\n")
-    families = re.findall(r"^# TYPE (\S+) (\S+)$", out, re.M)
-    assert len(dict(families)) == len(families)
-    assert {kind for _, kind in families} == {"gauge", "counter"}
-    sample = re.compile(r'clockprobe_[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? \S+')
-    for line in out.splitlines():
-        assert line.startswith("#") or sample.fullmatch(line)
-    (offset_s,) = re.findall(r"^clockprobe_offset_seconds\S* (\S+)$", out, re.M)
-    assert float(offset_s) == pytest.approx(5e-6, abs=1e-6)
-    assert 'clockprobe_cipu_register{clock="ptp0",register="thresh_us"} 500' in out
-
-
 def test_output_is_replaced_as_a_whole(host: Host) -> None:
     target = host.root / "clock.prom"
     target.write_text("old")
@@ -316,10 +305,11 @@ def test_output_is_replaced_as_a_whole(host: Host) -> None:
     assert [p.name for p in host.root.glob("clock.prom*")] == ["clock.prom"]
     outcome = host.probe("--output", str(host.root / "no" / "such"))
     assert outcome.status == 1
-    assert "cannot write the result: No such file or directory" in outcome.err
+    assert "cannot write the result to " in outcome.err
+    assert "No such file or directory" in outcome.err
 
 
-def test_a_full_disk_is_told(host: Host) -> None:
+def test_a_full_disk_is_reported(host: Host) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [str(BUILD / "check/clockprobe-sim"), "--root", str(host.root)],
@@ -354,8 +344,8 @@ def test_watch_goes_on(host: Host) -> None:
         (["--watch", "0"], "--watch takes 1 to 86400 seconds"),
         (["--clockid", "tai"], "--clockid takes"),
         (["--compare", "ptp0"], "--compare takes two clocks"),
-        (["--compare", "a", "b", "--state", "x"], "--compare goes with"),
-        (["ptp0"], "takes no arguments"),
+        (["--compare", "a", "b", "--state", "x"], "--compare can be combined only with"),
+        (["ptp0"], "unexpected argument"),
     ],
 )
 def test_usage(arguments: list[str], word: str) -> None:
@@ -396,6 +386,12 @@ def test_the_static_program_is_small_and_stands_alone() -> None:
     program = BUILD / "static/clockprobe"
     assert program.stat().st_size < 1_000_000
     headers = subprocess.run(
-        ["readelf", "--program-headers", str(program)], capture_output=True, text=True, check=True
+        ["readelf", "--file-header", "--program-headers", "--dynamic", str(program)],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     assert "INTERP" not in headers
+    assert "NEEDED" not in headers
+    assert "DYN (" in headers, "not position independent"
+    assert "GNU_RELRO" in headers

@@ -6,6 +6,7 @@
 
 #include "collect.h"
 #include "sim/sim_clock.h"
+#include "slew.h"
 
 struct bench {
 	struct sim_time time;
@@ -43,7 +44,7 @@ static void extended_is_the_rule(void **state)
 	assert_int_equal(b->c.own_reads, 52);
 	assert_int_equal(b->c.n_errnos, 0);
 	assert_int_equal(b->phc.calls, 13);
-	/* twelve pauses of 3 ms, and no thirteenth */
+	/* twelve pauses of 3 ms */
 	assert_in_range(b->c.end_raw_ns - b->c.start_raw_ns, 36000000, 38000000);
 }
 
@@ -59,7 +60,7 @@ static void precise_is_taken_where_there_is_one(void **state)
 	assert_true(b->c.samples[0].pre_ns == b->c.samples[0].post_ns);
 }
 
-/* The capability is there, yet the ioctl is refused: ptp_kvm on another clocksource. */
+/* The clock has the capability and refuses the ioctl: ptp_kvm on another clocksource. */
 static void precise_that_is_refused_falls_back(void **state)
 {
 	struct bench *b = bench();
@@ -72,6 +73,117 @@ static void precise_that_is_refused_falls_back(void **state)
 	assert_int_equal(b->c.method, PHC_METHOD_EXTENDED);
 	assert_int_equal(b->c.n_samples, 52);
 	assert_int_equal(b->c.errnos[0].number, ENODEV);
+}
+
+/* An ioctl that is offered and always fails: once the retries are used up, or at once. */
+static void precise_that_always_fails_falls_back(void **state)
+{
+	static const int errnos[] = { ETIMEDOUT, EIO, EBUSY, EAGAIN, EOPNOTSUPP, ENODEV };
+
+	(void)state;
+	for (unsigned i = 0; i < N_OF(errnos); i++) {
+		for (int has_extended = 0; has_extended < 2; has_extended++) {
+			struct bench *b = bench();
+
+			b->phc.has_precise = true;
+			b->phc.has_extended = has_extended;
+			b->phc.precise_errno = errnos[i];
+			run(b);
+			assert_int_equal(b->c.method,
+					 has_extended ? PHC_METHOD_EXTENDED : PHC_METHOD_BASIC);
+			assert_int_equal(b->c.n_samples, 52);
+			assert_int_equal(b->c.errnos[0].number, errnos[i]);
+		}
+	}
+}
+
+/* A failing call takes longer than the whole budget: the next method has one of its own. */
+static void precise_that_is_slow_to_fail_leaves_time(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->phc.has_precise = true;
+	b->phc.precise_errno = ETIMEDOUT;
+	b->phc.before_ns = 2000000000;
+	b->params.samples = 8;
+	b->params.budget_ns = 17000000000;
+	run(b);
+	assert_int_equal(b->c.method, PHC_METHOD_EXTENDED);
+	assert_int_equal(b->c.n_samples, 8);
+}
+
+static void a_cross_timestamp_without_monoraw_is_used(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->phc.has_precise = true;
+	b->phc.lacks_monoraw = true;
+	run(b);
+	assert_int_equal(b->c.method, PHC_METHOD_PRECISE);
+	assert_int_equal(b->c.n_samples, 52);
+	/* system clock - MONOTONIC_RAW, from the pairs around the call */
+	assert_true(b->c.samples[0].raw_lo_ns <= b->time.real.offset_ns);
+	assert_true(b->c.samples[0].raw_hi_ns >= b->time.real.offset_ns);
+	/* against MONOTONIC_RAW it says nothing */
+	b->params.clock = SYSCLOCK_MONOTONIC_RAW;
+	b->phc.has_clockid = true;
+	run(b);
+	assert_int_equal(b->c.method, PHC_METHOD_EXTENDED);
+	assert_int_equal(b->c.n_samples, 52);
+}
+
+static void ticks_of_the_system_counter_are_bounded(void **state)
+{
+	static const int64_t ticks_ns[] = { 1, 10, 40, 100, 279, 1000 };
+
+	(void)state;
+	for (unsigned i = 0; i < N_OF(ticks_ns); i++) {
+		struct bench *b = bench();
+
+		b->time.counter_tick_ns = ticks_ns[i];
+		run(b);
+		assert_in_range(b->c.system_tick_ns, ticks_ns[i], ticks_ns[i] + 12);
+	}
+}
+
+static void the_adjustment_of_the_phc_is_reported(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->phc.adjustment_ppb = -12.5;
+	run(b);
+	assert_true(b->c.has_adjustment && b->c.adjustment_ppb == -12.5);
+}
+
+/* More errors than there is room for are counted together, none is lost. */
+static int failing_ioctl(void *ctx, unsigned long request, void *argument)
+{
+	static int number = 1000;
+
+	(void)ctx;
+	(void)argument;
+	return request == PTP_ABI_GETCAPS ? 0 : -(number++ % 20 + 200);
+}
+
+static void every_error_is_counted(void **state)
+{
+	struct bench *b = bench();
+	unsigned total = 0;
+
+	(void)state;
+	b->io.ioctl = failing_ioctl;
+	for (unsigned i = 0; i < 10; i++) {
+		b->params.clock = SYSCLOCK_REALTIME;
+		run(b);
+		total = 0;
+		for (unsigned e = 0; e < b->c.n_errnos; e++)
+			total += b->c.errnos[e].count;
+		assert_int_equal(total, b->c.tried / 4);
+		assert_true(b->c.n_errnos <= COLLECT_MAX_ERRNOS);
+	}
 }
 
 static void basic_is_the_last_resort(void **state)
@@ -131,7 +243,7 @@ static void a_clock_that_goes_away_ends_the_run(void **state)
 	b->phc.failure_chance = 1;
 	run(b);
 	assert_int_equal(b->c.n_samples, 0);
-	/* each method once, and no more */
+	/* each method once */
 	assert_int_equal(b->c.errnos[0].count, 2);
 }
 
@@ -185,6 +297,28 @@ static void a_slew_is_no_step(void **state)
 	assert_true(raw_pairs_stepped(&b, &a, 1000));
 }
 
+/* The kernel's PLL with a time constant of 0 slews at a third of the offset it still reports. */
+static int64_t pll_limit_ppb(void *ctx)
+{
+	const struct timex tx = { .tick = 10000, .status = STA_PLL | STA_NANO, .offset = 2100000 };
+
+	(void)ctx;
+	return slew_limit_ppb(&tx);
+}
+
+static void a_slew_by_the_pll_is_no_step(void **state)
+{
+	struct bench *b = bench();
+
+	(void)state;
+	b->time.real.drift_ppb = 700000;
+	b->io.slew_limit_ppb = pll_limit_ppb;
+	run(b);
+	assert_int_equal(b->c.runs, 1);
+	assert_false(b->c.system_clock_stepped);
+	assert_int_equal(b->c.n_samples, 52);
+}
+
 static void names_of_clocks_go_both_ways(void **state)
 {
 	enum sysclock clock;
@@ -201,6 +335,12 @@ int main(void)
 		cmocka_unit_test(extended_is_the_rule),
 		cmocka_unit_test(precise_is_taken_where_there_is_one),
 		cmocka_unit_test(precise_that_is_refused_falls_back),
+		cmocka_unit_test(precise_that_always_fails_falls_back),
+		cmocka_unit_test(precise_that_is_slow_to_fail_leaves_time),
+		cmocka_unit_test(a_cross_timestamp_without_monoraw_is_used),
+		cmocka_unit_test(ticks_of_the_system_counter_are_bounded),
+		cmocka_unit_test(the_adjustment_of_the_phc_is_reported),
+		cmocka_unit_test(every_error_is_counted),
 		cmocka_unit_test(basic_is_the_last_resort),
 		cmocka_unit_test(a_passing_failure_keeps_the_method),
 		cmocka_unit_test(a_clock_that_only_fails_ends_in_bounded_time),
@@ -209,6 +349,7 @@ int main(void)
 		cmocka_unit_test(a_time_out_of_bounds_is_an_error),
 		cmocka_unit_test(a_step_of_the_system_clock_repeats_once),
 		cmocka_unit_test(a_slew_is_no_step),
+		cmocka_unit_test(a_slew_by_the_pll_is_no_step),
 		cmocka_unit_test(names_of_clocks_go_both_ways),
 	};
 

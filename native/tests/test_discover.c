@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* Clocks, functions and attributes of made-up hosts. */
+/* Clocks, functions and attributes of simulated hosts. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -16,7 +16,8 @@ static const struct discovery *look(void **state)
 {
 	static struct discovery d;
 
-	discover(((struct tree *)*state)->root, &d);
+	discover_free(&d);
+	assert_int_equal(discover(((struct tree *)*state)->root, &d), 0);
 	return &d;
 }
 
@@ -51,13 +52,88 @@ static void add_clock(const struct tree *tree, unsigned index, const char *name,
 	tree_link(tree, path, target);
 }
 
-static void nothing_is_found_where_there_is_nothing(void **state)
+static bool has_problem(const struct discovery *d, const char *text)
 {
-	const struct discovery *d = look(state);
+	for (unsigned i = 0; i < d->problems.n; i++) {
+		if (strstr(d->problems.text[i], text))
+			return true;
+	}
+	return false;
+}
 
+static void a_host_without_clocks_has_none(void **state)
+{
+	const struct discovery *d;
+
+	tree_directory(*state, "/sys");
+	tree_directory(*state, "/sys/class");
+	d = look(state);
 	assert_int_equal(d->n_clocks, 0);
 	assert_int_equal(d->n_functions, 0);
-	assert_false(d->more);
+	assert_int_equal(d->problems.n, 0);
+}
+
+static void a_missing_sysfs_is_a_problem(void **state)
+{
+	assert_true(has_problem(look(state), "is sysfs mounted?"));
+}
+
+/* Root may read everything, so what cannot be read here is not a directory. */
+static void a_directory_that_cannot_be_read_is_a_problem(void **state)
+{
+	const struct discovery *d;
+
+	tree_file(*state, "/sys/class/ptp", "");
+	tree_file(*state, "/sys/bus/pci/devices", "");
+	d = look(state);
+	assert_true(has_problem(d, "cannot read /sys/class/ptp: Not a directory"));
+	assert_true(has_problem(d, "cannot read /sys/bus/pci/devices: Not a directory"));
+}
+
+static void a_clock_has_many_names(void **state)
+{
+	const char *root = ((struct tree *)*state)->root;
+	const struct clock_info *c;
+
+	add_clock(*state, 0, "eth0\n", "0000:00:05.0");
+	tree_directory(*state, "/sys/bus/pci/devices");
+	tree_file(*state, "/sys/bus/pci/devices/0000:00:05.0/net/eth0/mtu", "1500\n");
+	tree_file(*state, "/sys/bus/pci/devices/0000:00:05.0/net/enp0s5/mtu", "1500\n");
+	tree_link(*state, "/dev/hyperv0", "ptp0");
+	tree_link(*state, "/dev/clock/nic", "../ptp0");
+	tree_link(*state, "/dev/elsewhere", "null");
+	c = &look(state)->clocks[0];
+	assert_int_equal(c->kind, CLOCK_NIC);
+	assert_int_equal(c->n_links, 1);
+	assert_string_equal(c->links[0], "/dev/hyperv0");
+	for (const char *const *name = (const char *const[]){ "ptp0", "/dev/ptp0", "eth0", "enp0s5",
+							      "0000:00:05.0", "/dev/hyperv0",
+							      "/dev/clock/nic", NULL };
+	     *name; name++)
+		assert_true(clock_has_name(root, c, *name));
+	for (const char *const *name = (const char *const[]){ "", "ptp1", "eth", "/dev/elsewhere",
+							      "/dev", "0000:00:05.1", NULL };
+	     *name; name++)
+		assert_false(clock_has_name(root, c, *name));
+}
+
+static void ena_states_an_error_bound(void **state)
+{
+	static const struct {
+		const char *text;
+		bool known;
+	} rows[] = { { "24000\n", true }, { "4294967295\n", false }, { "-1\n", false } };
+
+	add_clock(*state, 0, "ena-ptp-0000:00:05.0\n", "0000:00:05.0");
+	for (unsigned i = 0; i < N_OF(rows); i++) {
+		const struct discovery *d;
+
+		tree_file(*state, "/sys/bus/pci/devices/0000:00:05.0/phc_error_bound",
+			  rows[i].text);
+		d = look(state);
+		assert_int_equal(d->clocks[0].has_error_bound, rows[i].known);
+		assert_int_equal(d->clocks[0].error_bound_ns, rows[i].known ? 24000 : 0);
+	}
 }
 
 static void a_cipu_clock_is_described(void **state)
@@ -86,7 +162,7 @@ static void a_cipu_clock_is_described(void **state)
 	assert_true(c->has_node);
 }
 
-static void a_function_without_a_driver_is_told(void **state)
+static void a_function_without_a_driver_is_reported(void **state)
 {
 	const struct discovery *d;
 
@@ -99,7 +175,7 @@ static void a_function_without_a_driver_is_told(void **state)
 	assert_string_equal(d->functions[0].driver, "");
 }
 
-static void clocks_stand_in_order_and_bad_names_do_not(void **state)
+static void clocks_are_sorted_and_bad_names_reported(void **state)
 {
 	const struct discovery *d;
 
@@ -114,6 +190,8 @@ static void clocks_stand_in_order_and_bad_names_do_not(void **state)
 	assert_int_equal(d->clocks[0].index, 2);
 	assert_int_equal(d->clocks[0].kind, CLOCK_KVM);
 	assert_int_equal(d->clocks[1].index, 10);
+	assert_int_equal(d->problems.n, 4);
+	assert_true(has_problem(d, "/sys/class/ptp/ptp0x3 is not named ptpN"));
 }
 
 static void hostile_sysfs_is_survived(void **state)
@@ -132,6 +210,7 @@ static void hostile_sysfs_is_survived(void **state)
 	tree_link(*state, "/dev/ptp_loop", "ptp_loop");
 	d = look(state);
 	assert_int_equal(d->n_clocks, 4);
+	assert_true(has_problem(d, "cannot read /sys/class/ptp/ptp0/clock_name"));
 	for (unsigned i = 0; i < d->n_clocks; i++) {
 		assert_string_equal(d->clocks[i].name, "");
 		assert_int_equal(d->clocks[i].kind, CLOCK_UNKNOWN);
@@ -140,18 +219,24 @@ static void hostile_sysfs_is_survived(void **state)
 	}
 }
 
-static void more_clocks_than_fit_are_said(void **state)
+static void many_clocks_are_all_found(void **state)
 {
 	const struct discovery *d;
 	char path[64];
 
 	for (unsigned i = 0; i <= DISCOVER_MAX_CLOCKS; i++) {
-		snprintf(path, sizeof(path), "/sys/class/ptp/ptp%u", i);
-		tree_directory(*state, path);
+		snprintf(path, sizeof(path), "/sys/class/ptp/ptp%u/clock_name", i);
+		tree_file(*state, path, "nic\n");
+		if (i != 200)
+			continue;
+		d = look(state);
+		assert_int_equal(d->n_clocks, 201);
+		assert_int_equal(d->problems.n, 0);
+		assert_int_equal(d->clocks[200].index, 200);
 	}
 	d = look(state);
 	assert_int_equal(d->n_clocks, DISCOVER_MAX_CLOCKS);
-	assert_true(d->more);
+	assert_true(has_problem(d, "more than 1024 PTP clocks"));
 }
 
 static void kinds_follow_name_driver_and_network(void **state)
@@ -192,8 +277,9 @@ static void pci_addresses_have_their_form(void **state)
 		assert_false(is_pci_address(bad[i]));
 }
 
-static void attributes_are_read_as_far_as_they_are_there(void **state)
+static void attributes_that_exist_are_read(void **state)
 {
+	int64_t precision_ns;
 	struct cipu cipu;
 
 	tree_file(*state, CIPU_DIRECTORY "/reg_sync_stat", "0x82\n");
@@ -204,8 +290,10 @@ static void attributes_are_read_as_far_as_they_are_there(void **state)
 	tree_file(*state, CIPU_DIRECTORY "/dev_clk_abn_rec", "0x3\n");
 	assert_true(cipu_read(((struct tree *)*state)->root, CIPU_DIRECTORY, &cipu));
 	assert_int_equal(cipu.registers[CIPU_SYNC_STAT].value,
-			 CIPU_SYNC_CLOCK_ABNORMAL | CIPU_SYNC_DEVICE_ERROR);
-	assert_int_equal(cipu_claimed_precision_ns(&cipu), 100);
+			 cipu_conditions[1].bit | cipu_conditions[3].bit);
+	assert_true(cipu_claimed_precision_ns(&cipu, &precision_ns));
+	assert_int_equal(precision_ns, 100);
+	assert_false(cipu.is_gone);
 	assert_false(cipu.registers[CIPU_THRESH_US].known);
 	assert_false(cipu.registers[CIPU_DEV_STAT].known);
 	assert_int_equal(cipu.drv_cap.value, 14);
@@ -213,13 +301,37 @@ static void attributes_are_read_as_far_as_they_are_there(void **state)
 	assert_int_equal(cipu.counters[CIPU_CLK_ABN_REC].value, 3);
 }
 
-static void a_precision_beyond_its_register_is_not_taken(void **state)
+/* A PCI read of a device that is gone returns all ones. */
+static void all_ones_are_never_data(void **state)
 {
+	const char *root = ((struct tree *)*state)->root;
+	int64_t precision_ns = 7;
 	struct cipu cipu;
 
 	tree_file(*state, CIPU_DIRECTORY "/reg_tm_prec_ns", "0xffffffffffffffff\n");
-	assert_true(cipu_read(((struct tree *)*state)->root, CIPU_DIRECTORY, &cipu));
-	assert_int_equal(cipu_claimed_precision_ns(&cipu), 0);
+	assert_true(cipu_read(root, CIPU_DIRECTORY, &cipu));
+	assert_false(cipu_claimed_precision_ns(&cipu, &precision_ns));
+	assert_int_equal(precision_ns, 0);
+	tree_file(*state, CIPU_DIRECTORY "/reg_tm_prec_ns", "0xffffffff\n");
+	tree_file(*state, CIPU_DIRECTORY "/reg_dev_stat", "0x2\n");
+	cipu_read(root, CIPU_DIRECTORY, &cipu);
+	assert_false(cipu.registers[CIPU_TM_PREC_NS].known);
+	assert_true(cipu.registers[CIPU_DEV_STAT].known);
+	assert_false(cipu.is_gone);
+	tree_file(*state, CIPU_DIRECTORY "/reg_dev_stat", "0xffffffff\n");
+	tree_file(*state, CIPU_DIRECTORY "/reg_gst_feat", "0xe\n");
+	cipu_read(root, CIPU_DIRECTORY, &cipu);
+	assert_true(cipu.is_gone);
+}
+
+static void a_device_whose_registers_are_all_ones_is_gone(void **state)
+{
+	struct cipu cipu;
+
+	tree_file(*state, CIPU_DIRECTORY "/reg_sync_stat", "0xffffffff\n");
+	cipu_read(((struct tree *)*state)->root, CIPU_DIRECTORY, &cipu);
+	assert_true(cipu.is_gone);
+	assert_false(cipu.registers[CIPU_SYNC_STAT].known);
 }
 
 static void no_attribute_is_no_cipu(void **state)
@@ -236,16 +348,21 @@ static void no_attribute_is_no_cipu(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		in_a_tree(nothing_is_found_where_there_is_nothing),
+		in_a_tree(a_host_without_clocks_has_none),
+		in_a_tree(a_missing_sysfs_is_a_problem),
+		in_a_tree(a_directory_that_cannot_be_read_is_a_problem),
+		in_a_tree(a_clock_has_many_names),
+		in_a_tree(ena_states_an_error_bound),
 		in_a_tree(a_cipu_clock_is_described),
-		in_a_tree(a_function_without_a_driver_is_told),
-		in_a_tree(clocks_stand_in_order_and_bad_names_do_not),
+		in_a_tree(a_function_without_a_driver_is_reported),
+		in_a_tree(clocks_are_sorted_and_bad_names_reported),
 		in_a_tree(hostile_sysfs_is_survived),
-		in_a_tree(more_clocks_than_fit_are_said),
+		in_a_tree(many_clocks_are_all_found),
 		cmocka_unit_test(kinds_follow_name_driver_and_network),
 		cmocka_unit_test(pci_addresses_have_their_form),
-		in_a_tree(attributes_are_read_as_far_as_they_are_there),
-		in_a_tree(a_precision_beyond_its_register_is_not_taken),
+		in_a_tree(attributes_that_exist_are_read),
+		in_a_tree(all_ones_are_never_data),
+		in_a_tree(a_device_whose_registers_are_all_ones_is_gone),
 		in_a_tree(no_attribute_is_no_cipu),
 	};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* The estimator on samples worked out by hand. */
+/* The estimator on samples computed by hand. */
 #include "unit.h"
 
 #include <string.h>
@@ -138,7 +138,7 @@ static void too_few_samples_are_no_measurement(void **state)
 	struct estimate e;
 
 	(void)state;
-	estimate_offset(even_samples(ESTIMATE_MIN_SAMPLES - 1), 0, &e);
+	estimate_offset(even_samples(COLLECT_MIN_SAMPLES - 1), 0, &e);
 	assert_int_equal(e.status, ESTIMATE_FAILED);
 	estimate_offset(even_samples(0), 0, &e);
 	assert_int_equal(e.status, ESTIMATE_FAILED);

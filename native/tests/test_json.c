@@ -26,21 +26,21 @@ static void assert_written(struct writer *w, const char *expected)
 	free(w->text);
 }
 
-static void commas_stand_between(void **state)
+static void commas_separate_members(void **state)
 {
 	struct writer w;
 
 	(void)state;
 	start(&w);
 	json_begin_object(&w.json, NULL);
-	json_i64(&w.json, "a", INT64_MIN);
-	json_u64(&w.json, "b", UINT64_MAX);
+	json_i64(&w.json, "a", true, INT64_MIN);
+	json_u64(&w.json, "b", true, UINT64_MAX);
 	json_begin_array(&w.json, "c");
 	json_end_array(&w.json);
-	json_bool(&w.json, "d", true);
-	json_null(&w.json, "e");
+	json_bool(&w.json, "d", true, true);
+	json_string(&w.json, "e", NULL);
 	json_end_object(&w.json);
-	json_i64(&w.json, NULL, 0);
+	json_i64(&w.json, NULL, true, 0);
 	assert_written(&w, "[{\"a\":-9223372036854775808,\"b\":18446744073709551615,\"c\":[],"
 			   "\"d\":true,\"e\":null},0]");
 }
@@ -57,7 +57,7 @@ static void text_is_escaped(void **state)
 			   "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"]");
 }
 
-static void what_is_no_utf8_is_replaced(void **state)
+static void invalid_utf8_is_replaced(void **state)
 {
 	struct writer w;
 
@@ -80,19 +80,26 @@ static void absent_is_null(void **state)
 	(void)state;
 	start(&w);
 	json_string(&w.json, NULL, NULL);
-	json_string_or_null(&w.json, NULL, "");
-	json_double(&w.json, NULL, NAN, 3);
-	json_double(&w.json, NULL, INFINITY, 3);
-	json_double(&w.json, NULL, -0.5, 3);
-	assert_written(&w, "[null,null,null,null,-0.500]");
+	json_string(&w.json, NULL, "");
+	json_i64(&w.json, NULL, false, 1);
+	json_u64(&w.json, NULL, false, 1);
+	json_bool(&w.json, NULL, false, true);
+	json_double(&w.json, NULL, false, 1);
+	json_double(&w.json, NULL, true, NAN);
+	json_double(&w.json, NULL, true, INFINITY);
+	json_double(&w.json, NULL, true, -0.5);
+	assert_false(json_begin_object_if(&w.json, NULL, false));
+	assert_true(json_begin_object_if(&w.json, NULL, true));
+	json_end_object(&w.json);
+	assert_written(&w, "[null,null,null,null,null,null,null,null,-0.500,null,{}]");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(commas_stand_between),
+		cmocka_unit_test(commas_separate_members),
 		cmocka_unit_test(text_is_escaped),
-		cmocka_unit_test(what_is_no_utf8_is_replaced),
+		cmocka_unit_test(invalid_utf8_is_replaced),
 		cmocka_unit_test(absent_is_null),
 	};
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* Files, accounts and /proc/stat, good and hostile. */
+/* Text files and /proc/stat, valid and hostile. */
 #include "unit.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "accounts.h"
 #include "steal.h"
 #include "text.h"
 #include "tree.h"
@@ -89,37 +88,6 @@ static void the_name_of_a_link_is_its_last_part(void **state)
 	assert_false(text_link_base(root, "/none", base, sizeof(base)));
 }
 
-static void accounts_are_found_by_number(void **state)
-{
-	static const char text[] = "root:x:0:0:root:/root:/bin/sh\n"
-				   ":x:7:7:no name:/:/bin/false\n"
-				   "broken line\n"
-				   "\x1b[2J:x:8:8:no name either:/:/bin/false\n"
-				   "short:x\n"
-				   "hex:x:0x10:1:\n"
-				   "_chrony:x:105:112:Chrony daemon,,,:/var/lib/chrony:/bin/false";
-	char name[16];
-
-	(void)state;
-	assert_true(accounts_find(text, strlen(text), 0, name, sizeof(name)));
-	assert_string_equal(name, "root");
-	assert_false(accounts_find(text, strlen(text), 7, name, sizeof(name)));
-	assert_false(accounts_find(text, strlen(text), 8, name, sizeof(name)));
-	/* no newline and nothing behind the number that was asked for */
-	assert_false(accounts_find(text, strlen(text), 112, name, sizeof(name)));
-	assert_true(accounts_find(text, strlen(text), 105, name, sizeof(name)));
-	assert_string_equal(name, "_chrony");
-	assert_false(accounts_find(text, strlen(text), 105, name, 4));
-}
-
-static void an_account_without_a_name_is_its_number(void **state)
-{
-	char name[16];
-
-	accounts_name(((struct tree *)*state)->root, "/etc/passwd", 4711, name, sizeof(name));
-	assert_string_equal(name, "4711");
-}
-
 static void steal_is_a_share_of_all_ticks(void **state)
 {
 	static const char before[] = "cpu  100 0 50 800 10 0 0 40 0 0\ncpu0 1 2\n";
@@ -139,7 +107,7 @@ static void steal_is_a_share_of_all_ticks(void **state)
 static void steal_is_never_more_than_all(void **state)
 {
 	const struct cpu_ticks none = { 0, 0 }, half_back = { 10, 20 };
-	/* found by fuzzing: multiplied first, this came to more than 100 */
+	/* found by fuzzing: multiplied first, this gave more than 100 */
 	const struct cpu_ticks most = { UINT64_C(3332333333333333331) + 4,
 					UINT64_C(3332333333333333331) };
 	double pct;
@@ -171,8 +139,6 @@ int main(void)
 		cmocka_unit_test(a_line_is_read_without_its_newline),
 		cmocka_unit_test(hostile_files_are_refused),
 		cmocka_unit_test(the_name_of_a_link_is_its_last_part),
-		cmocka_unit_test(accounts_are_found_by_number),
-		cmocka_unit_test(an_account_without_a_name_is_its_number),
 		cmocka_unit_test(steal_is_a_share_of_all_ticks),
 		cmocka_unit_test(steal_is_never_more_than_all),
 		cmocka_unit_test(steal_of_rubbish_is_not_known),

@@ -62,7 +62,7 @@ static void without_a_counter_there_is_no_time(void **state)
 	assert_false(v.time_max_error_ns.known);
 }
 
-static void time_is_not_taken_from_a_host_that_does_not_vouch(void **state)
+static void time_needs_a_host_that_states_it_is_valid(void **state)
 {
 	static const uint8_t statuses[] = { VMCLOCK_UNKNOWN, VMCLOCK_INITIALIZING,
 					    VMCLOCK_UNRELIABLE, 9 };
@@ -89,6 +89,10 @@ static void each_flag_opens_its_field(void **state)
 	assert_false(v.time_est_error_ns.known);
 	assert_false(v.time_max_error_ns.known);
 	assert_false(v.vm_generation.known);
+	assert_false(v.flags & VMCLOCK_FLAG_NOTIFICATION);
+	put(page, 24, 8, 0x200);
+	parse();
+	assert_true(v.flags & VMCLOCK_FLAG_NOTIFICATION);
 	put(page, 24, 8, VMCLOCK_FLAG_TIME_MAXERROR);
 	parse();
 	assert_true(v.time_max_error_ns.known);
@@ -128,7 +132,7 @@ static void a_negative_tai_offset_is_one(void **state)
 	assert_int_equal(v.tai_offset_s, -10);
 }
 
-static void a_bad_page_is_told_as_such(void **state)
+static void a_bad_page_is_reported(void **state)
 {
 	(void)state;
 	page[0] ^= 1;
@@ -192,11 +196,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_good_page_is_read_whole, make_page),
 		cmocka_unit_test_setup(without_a_counter_there_is_no_time, make_page),
-		cmocka_unit_test_setup(time_is_not_taken_from_a_host_that_does_not_vouch, make_page),
+		cmocka_unit_test_setup(time_needs_a_host_that_states_it_is_valid, make_page),
 		cmocka_unit_test_setup(each_flag_opens_its_field, make_page),
 		cmocka_unit_test_setup(each_field_needs_its_size, make_page),
 		cmocka_unit_test_setup(a_negative_tai_offset_is_one, make_page),
-		cmocka_unit_test_setup(a_bad_page_is_told_as_such, make_page),
+		cmocka_unit_test_setup(a_bad_page_is_reported, make_page),
 		cmocka_unit_test_setup(a_read_that_is_short_shows_less, make_page),
 		cmocka_unit_test_setup(the_device_may_be_absent_or_anything, make_page),
 	};

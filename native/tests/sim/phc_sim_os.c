@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * Takes the place of src/phc_os.c in clockprobe-sim: opening a clock's node reads from it how a
- * simulated clock is to behave, one "name number" a line.
+ * Replaces src/phc_os.c in clockprobe-sim. The node of a clock describes how the simulated clock
+ * behaves, with one "name number" on each line.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sim_clock.h"
@@ -22,6 +23,15 @@ static int64_t setting(const char *text, const char *name, int64_t otherwise)
 	snprintf(key, sizeof(key), "\n%s ", name);
 	at = strstr(text, key);
 	return at ? strtoll(at + strlen(key), NULL, 10) : otherwise;
+}
+
+/* Sleeps in real time, as the program does on a host. */
+static void really_sleep_ns(void *ctx, int64_t ns)
+{
+	struct timespec ts = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+
+	((struct sim_phc *)ctx)->time->raw_ns += ns;
+	nanosleep(&ts, NULL);
 }
 
 static int blocking_ioctl(void *ctx, unsigned long request, void *argument)
@@ -57,6 +67,11 @@ static void set_up(struct sim_phc *phc, const char *text)
 		time->real.step_at_ns = time->raw_ns + 20000000;
 	phc->before_ns = setting(text, "before_ns", 400);
 	phc->after_ns = setting(text, "after_ns", 400);
+	phc->tick_ns = setting(text, "tick_ns", 1);
+	phc->adjustment_ppb = (double)setting(text, "adjustment_ppb", 0);
+	phc->max_phase_adj = (int)setting(text, "max_phase_adj", 0);
+	phc->precise_jitter_ns = setting(text, "precise_jitter_ns", 0);
+	phc->precise_errno = (int)setting(text, "precise_errno", 0);
 	phc->has_precise = setting(text, "precise", 0);
 	phc->has_extended = setting(text, "extended", 1);
 	phc->has_clockid = setting(text, "clockid", 0);
@@ -84,6 +99,8 @@ int phc_open(const char *path, dev_t rdev, struct phc_io *io)
 	sim_phc_init(phc, &time);
 	set_up(phc, text);
 	sim_phc_io(phc, io);
+	if (setting(text, "real_time", 0))
+		io->sleep_ns = really_sleep_ns;
 	if (setting(text, "blocks", 0))
 		io->ioctl = blocking_ioctl;
 	if (setting(text, "crashes", 0))

@@ -42,6 +42,8 @@ void sim_time_init(struct sim_time *time, uint64_t seed)
 	time->random = seed * 0x9e3779b97f4a7c15u + 1;
 	time->raw_ns = 1000 * (int64_t)NS_PER_S;
 	time->call_ns = 30;
+	time->call_jitter_ns = 12;
+	time->counter_tick_ns = 1;
 	track_init(&time->real);
 	time->real.offset_ns = 1700000000 * (int64_t)NS_PER_S;
 }
@@ -55,6 +57,7 @@ void sim_phc_init(struct sim_phc *phc, struct sim_time *time)
 	phc->before_ns = 400;
 	phc->after_ns = 400;
 	phc->jitter_ns = 100;
+	phc->tick_ns = 1;
 	phc->has_extended = true;
 }
 
@@ -83,22 +86,42 @@ static void pass(struct sim_time *time, int64_t ns)
 		time->raw_ns += sim_between(time, 0, time->preempt_ns);
 }
 
+static int64_t cut(int64_t ns, int64_t tick_ns)
+{
+	return tick_ns > 1 ? ns - ns % tick_ns : ns;
+}
+
+/* All system clocks are computed from the counter, which advances in ticks. */
+static int64_t show_sysclock(const struct sim_time *time, enum sysclock clock)
+{
+	int64_t counter_ns = cut(time->raw_ns, time->counter_tick_ns);
+
+	return clock == SYSCLOCK_REALTIME ? read_track(&time->real, counter_ns) : counter_ns;
+}
+
 static int64_t read_sysclock(struct sim_time *time, enum sysclock clock)
 {
 	int64_t ns;
 
-	pass(time, time->call_ns / 2);
-	ns = clock == SYSCLOCK_REALTIME ? read_track(&time->real, time->raw_ns) : time->raw_ns;
+	pass(time, time->call_ns / 2 + sim_between(time, 0, time->call_jitter_ns));
+	ns = show_sysclock(time, clock);
 	pass(time, time->call_ns - time->call_ns / 2);
 	return ns;
 }
 
+static int64_t show_phc(struct sim_phc *phc)
+{
+	int64_t noise = phc->noise_ns ? sim_between(phc->time, -phc->noise_ns, phc->noise_ns) : 0;
+
+	return cut(read_track(&phc->track, phc->time->raw_ns) + noise, phc->tick_ns);
+}
+
 static int64_t read_phc(struct sim_phc *phc)
 {
-	int64_t ns, noise = phc->noise_ns ? sim_between(phc->time, -phc->noise_ns, phc->noise_ns) : 0;
+	int64_t ns;
 
 	pass(phc->time, phc->before_ns + sim_between(phc->time, 0, phc->jitter_ns));
-	ns = read_track(&phc->track, phc->time->raw_ns) + noise;
+	ns = show_phc(phc);
 	pass(phc->time, phc->after_ns + sim_between(phc->time, 0, phc->jitter_ns));
 	return ns;
 }
@@ -112,7 +135,15 @@ static int answer_caps(struct sim_phc *phc, struct ptp_abi_caps *caps)
 {
 	memset(caps, 0, sizeof(*caps));
 	caps->cross_timestamping = phc->has_precise;
+	caps->max_phase_adj = phc->max_phase_adj;
 	return 0;
+}
+
+static struct ptp_abi_time with_jitter(struct sim_phc *phc, int64_t ns)
+{
+	int64_t jitter_ns = phc->precise_jitter_ns;
+
+	return to_abi(jitter_ns ? ns + sim_between(phc->time, -jitter_ns, jitter_ns) : ns);
 }
 
 static int answer_precise(struct sim_phc *phc, struct ptp_abi_precise *arg)
@@ -121,10 +152,11 @@ static int answer_precise(struct sim_phc *phc, struct ptp_abi_precise *arg)
 
 	if (!phc->has_precise)
 		return -EOPNOTSUPP;
-	pass(time, phc->before_ns);
-	arg->device = to_abi(read_track(&phc->track, time->raw_ns));
-	arg->sys_realtime = to_abi(read_track(&time->real, time->raw_ns));
-	arg->sys_monoraw = to_abi(time->raw_ns);
+	pass(time, phc->before_ns + sim_between(time, 0, phc->jitter_ns));
+	arg->device = with_jitter(phc, show_phc(phc));
+	arg->sys_realtime = with_jitter(phc, show_sysclock(time, SYSCLOCK_REALTIME));
+	if (!phc->lacks_monoraw)
+		arg->sys_monoraw = with_jitter(phc, show_sysclock(time, SYSCLOCK_MONOTONIC_RAW));
 	pass(time, phc->after_ns);
 	return 0;
 }
@@ -163,6 +195,10 @@ static int sim_ioctl(void *ctx, unsigned long request, void *argument)
 	if (request == PTP_ABI_GETCAPS)
 		return answer_caps(phc, argument);
 	phc->calls++;
+	if (request == PTP_ABI_PRECISE && phc->precise_errno) {
+		pass(phc->time, phc->before_ns);
+		return -phc->precise_errno;
+	}
 	if (phc->failures_left) {
 		phc->failures_left--;
 		return -phc->failure_errno;
@@ -200,6 +236,12 @@ static int64_t sim_slew_limit_ppb(void *ctx)
 	return 1 + (int64_t)fmax(fabs(real->drift_ppb), fabs(real->turned_drift_ppb));
 }
 
+static int sim_adjustment_ppb(void *ctx, double *ppb)
+{
+	*ppb = ((struct sim_phc *)ctx)->adjustment_ppb;
+	return 0;
+}
+
 static void sim_sleep_ns(void *ctx, int64_t ns)
 {
 	pass(((struct sim_phc *)ctx)->time, ns);
@@ -213,6 +255,7 @@ void sim_phc_io(struct sim_phc *phc, struct phc_io *io)
 		.now_ns = sim_now_ns,
 		.resolution_ns = sim_resolution_ns,
 		.slew_limit_ppb = sim_slew_limit_ppb,
+		.adjustment_ppb = sim_adjustment_ppb,
 		.sleep_ns = sim_sleep_ns,
 	};
 }
@@ -221,7 +264,7 @@ void sim_phc_io(struct sim_phc *phc, struct phc_io *io)
 static bool find_instant(const struct sim_time *time, int64_t from_ns, int64_t to_ns,
 			 int64_t real_ns, int64_t *raw_ns)
 {
-	/* a reading is cut to whole nanoseconds: the instant is up to one later */
+	/* a reading is cut to whole nanoseconds: the instant may be one later */
 	if (from_ns > to_ns || read_track(&time->real, from_ns) > real_ns ||
 	    read_track(&time->real, to_ns) < real_ns)
 		return false;

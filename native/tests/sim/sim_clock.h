@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A PHC and a system clock in simulated time, with known truth. Every look at a clock costs time,
- * now and then a lot of it: that is what preemption is.
+ * A PHC and a system clock in simulated time, with known truth. Each read of a clock costs time,
+ * and sometimes much: that is preemption.
  */
 #ifndef CLOCKPROBE_SIM_CLOCK_H
 #define CLOCKPROBE_SIM_CLOCK_H
@@ -27,7 +27,9 @@ struct sim_time {
 	uint64_t random;
 	int64_t raw_ns;
 	int64_t call_ns;       /* cost of reading a system clock */
-	double preempt_chance; /* at every look at a clock */
+	int64_t call_jitter_ns; /* added to it, uniformly */
+	int64_t counter_tick_ns; /* step of the counter behind the system clocks */
+	double preempt_chance; /* at each read of a clock */
 	int64_t preempt_ns;
 	struct sim_track real; /* CLOCK_REALTIME */
 };
@@ -35,7 +37,13 @@ struct sim_time {
 struct sim_phc {
 	struct sim_time *time;
 	struct sim_track track;
+	int64_t tick_ns;  /* step of what the PHC shows */
 	int64_t noise_ns; /* either way */
+	int64_t precise_jitter_ns; /* of each time of a cross timestamp, either way */
+	bool lacks_monoraw;        /* in cross timestamps */
+	int precise_errno;         /* cross timestamps fail with it; 0: they work */
+	double adjustment_ppb;
+	int max_phase_adj;
 	int64_t before_ns, after_ns; /* least latency on each side of the read */
 	int64_t jitter_ns;	     /* added to each, uniformly */
 	bool has_precise, has_extended, has_clockid;
@@ -53,7 +61,7 @@ void sim_phc_io(struct sim_phc *phc, struct phc_io *io);
 double sim_random(struct sim_time *time);
 int64_t sim_between(struct sim_time *time, int64_t lo, int64_t hi);
 
-/* The clock's reading at an instant of MONOTONIC_RAW. */
+/* The clock's time at an instant of MONOTONIC_RAW. */
 double sim_track_at(const struct sim_track *track, int64_t raw_ns);
 
 /* Does lo <= PHC - REALTIME <= hi hold at an instant at which REALTIME read real_ns? */

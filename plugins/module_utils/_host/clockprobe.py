@@ -2,7 +2,10 @@
 """Takes from clockprobe's JSON what facts keep: known keys, of the right type, of bounded size.
 
 What a key says is for others to judge. Null is left out: absent and unknown are the same.
+clockprobe reports the owner of a node as numbers; here they get their names.
 """
+
+from ansible_collections.cipu.clock.plugins.module_utils._host import system
 
 TEXT_LIMIT = 160
 LIST_LIMIT = 8
@@ -15,6 +18,7 @@ ERRNO_COUNTS = "counts"
 MEASUREMENT_SHORT = {
     "status": str,
     "reason": str,
+    "hint": str,
     "method": str,
     "offset_ns": int,
     "uncertainty_ns": int,
@@ -28,6 +32,7 @@ MEASUREMENT = dict(
     bracket_ns={"p50": int, "p99": int, "max": int},
     frequency_ppb=float,
     frequency_uncertainty_ppb=float,
+    frequency_baseline_ns=int,
 )
 REGISTERS = dict.fromkeys(
     (
@@ -68,12 +73,13 @@ CLOCK_SHORT = {
     "pci_address": str,
     "driver": str,
     "links": [str],
+    "phc_error_bound_ns": int,
     "measurement": MEASUREMENT_SHORT,
 }
 CLOCK = dict(
     CLOCK_SHORT,
-    owner=str,
-    group=str,
+    uid=int,
+    gid=int,
     mode=str,
     measurement=MEASUREMENT,
     cipu={
@@ -93,6 +99,7 @@ VMCLOCK = {
     "time_type": str,
     "disruption_marker": int,
     "disruption_changed": bool,
+    "notification_present": bool,
     "clock_status": str,
     "smearing_hint": str,
     "tai_offset_s": int,
@@ -154,7 +161,22 @@ def clocks(report):
     found.sort(key=lambda clock: clock.get("kind") != "cipu")
     kept = found[:CLOCKS_LIMIT]
     told = [pick(clock, CLOCK if clock.get("kind") == "cipu" else CLOCK_SHORT) for clock in kept]
+    for clock in told:
+        _name_owner(clock)
     return told, len(found) - len(kept)
+
+
+def _name_owner(clock):
+    uid, gid = clock.pop("uid", None), clock.pop("gid", None)
+    if uid is not None:
+        clock["owner"] = system.user_name(uid)
+    if gid is not None:
+        clock["group"] = system.group_name(gid)
+
+
+def problems(report):
+    """What kept clockprobe from measuring everything, as sentences."""
+    return pick(report.get("problems"), [str]) or []
 
 
 def functions(report):

@@ -79,6 +79,9 @@ class Collector:
         told["probe"].update(clockprobe.pick({"version": report.get("version")}, {"version": str}))
         told["functions"] = clockprobe.functions(report)
         told["clocks"], left_out = clockprobe.clocks(report)
+        self.missing.extend(
+            "clockprobe: {0}.".format(problem) for problem in clockprobe.problems(report)
+        )
         if left_out:
             self.missing.append("{0} further clocks are not told.".format(left_out))
         for clock in told["clocks"]:

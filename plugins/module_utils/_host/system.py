@@ -137,9 +137,19 @@ def process_identity(tree, pid):
         return None
     groups = {gids[1]} | set(fields.get("Groups", "").split())
     return {
-        "user": _name(lambda uid: pwd.getpwuid(uid).pw_name, uids[1]),
-        "groups": sorted(_name(lambda gid: grp.getgrgid(gid).gr_name, gid) for gid in groups)[:16],
+        "user": user_name(uids[1]),
+        "groups": sorted(group_name(gid) for gid in groups)[:16],
     }
+
+
+def user_name(uid):
+    """Name of the user, or the number as text where there is no such user."""
+    return str(_name(lambda number: pwd.getpwuid(number).pw_name, uid))
+
+
+def group_name(gid):
+    """Name of the group, or the number as text where there is no such group."""
+    return str(_name(lambda number: grp.getgrgid(number).gr_name, gid))
 
 
 def _name(look_up, number):

@@ -3,7 +3,7 @@
 
 import copy
 
-from ansible_collections.cipu.clock.plugins.module_utils._host.clockprobe import CLOCK, pick
+from ansible_collections.cipu.clock.plugins.module_utils._host import clockprobe
 
 BOOT_ID = "0d5bd4a3-6c4e-4a1e-9b5e-1f6a2b3c4d5e"
 NOW_S = 1766000100
@@ -50,22 +50,27 @@ def clock_report(index=0, address="0000:00:10.0", links=("/dev/ptp_cipu",)):
         "pci_address": address,
         "driver": "ptp_cipu",
         "links": list(links) + ["/dev/ptp_cipu-" + address],
-        "owner": "root",
-        "group": "_chrony",
+        "interfaces": [],
+        "uid": 0,
+        "gid": 0,
         "mode": "0660",
         "capabilities": {
             "max_adj_ppb": 0,
             "cross_timestamping": False,
             "adjust_phase": False,
+            "max_phase_adj_ns": None,
             "n_alarm": 0,
             "n_ext_ts": 0,
             "n_per_out": 0,
             "n_pins": 0,
             "pps": False,
         },
+        "frequency_adjustment_ppb": 0.0,
+        "phc_error_bound_ns": None,
         "measurement": {
             "status": "ok",
             "reason": None,
+            "hint": None,
             "method": "extended",
             "clockid": "realtime",
             "at_ns": NOW_S * 10**9,
@@ -84,9 +89,13 @@ def clock_report(index=0, address="0000:00:10.0", links=("/dev/ptp_cipu",)):
                 "p99": 310000,
                 "max": 355000,
             },
+            "claimed_precision_ns": 100,
+            "phc_tick_ns": 4,
+            "system_tick_ns": 4,
             "duration_ns": 240000000,
             "frequency_ppb": None,
             "frequency_uncertainty_ppb": None,
+            "frequency_baseline_ns": None,
         },
         "cipu": {
             "registers": dict(REGISTERS),
@@ -113,6 +122,7 @@ def report():
         "clocksource": "tsc",
         "taken_at_ns": NOW_S * 10**9,
         "steal_pct": 0.0,
+        "problems": [],
         "functions": [
             {"pci_address": "0000:00:10.0", "driver": "ptp_cipu"},
             {"pci_address": "0000:00:11.0", "driver": "ptp_cipu"},
@@ -124,8 +134,8 @@ def report():
 
 def facts():
     """A healthy host, as clock_facts tells it."""
-    clock = pick(clock_report(), CLOCK)
-    clock["instance"] = 4711
+    (clock,), _left_out = clockprobe.clocks({"clocks": [clock_report()]})
+    clock.update(instance=4711, owner="root", group="_chrony")
     return {
         "schema": 1,
         "taken_at_s": NOW_S,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """clock_facts on made-up hosts: all there, nothing there, and everything hostile."""
 
+import grp
 import json
 import os
+import pwd
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
@@ -245,6 +247,44 @@ def test_other_clocks_are_told_in_short(tmp_path):
     assert clock["kind"] == "kvm"
     assert "cipu" not in clock
     assert clock["measurement"]["offset_ns"] == -1250
+
+
+@pytest.mark.parametrize(
+    "uid, gid, owner, group",
+    [
+        (0, 0, pwd.getpwuid(0).pw_name, grp.getgrgid(0).gr_name),
+        (3999999999, 3999999998, "3999999999", "3999999998"),
+        (1 << 63, 1 << 63, str(1 << 63), str(1 << 63)),
+        (None, None, None, None),
+        ("root", True, None, None),
+    ],
+)
+def test_owners_of_nodes_get_their_names(tmp_path, uid, gid, owner, group):
+    told = report()
+    told["clocks"][0].update(uid=uid, gid=gid)
+    clock = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(told))).facts()["clocks"][0]
+    assert clock.get("owner") == owner
+    assert clock.get("group") == group
+    assert not {"uid", "gid"} & set(clock)
+
+
+def test_what_clockprobe_adds_is_passed_on(tmp_path):
+    told = report()
+    told["problems"] = ["cannot read /sys/class/ptp/ptp3/clock_name: Input/output error"]
+    told["clocks"][0]["measurement"].update(
+        hint="it probably shows TAI",
+        frequency_ppb=1.5,
+        frequency_uncertainty_ppb=0.1,
+        frequency_baseline_ns=21600 * 10**9,
+    )
+    told["clocks"][1].update(kind="ena", name="ena-ptp-0000:00:05.0", phc_error_bound_ns=24123)
+    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(told))).facts()
+    assert facts["clocks"][0]["measurement"]["hint"] == "it probably shows TAI"
+    assert facts["clocks"][0]["measurement"]["frequency_baseline_ns"] == 21600 * 10**9
+    assert facts["clocks"][1]["phc_error_bound_ns"] == 24123
+    assert facts["missing"] == [
+        "clockprobe: cannot read /sys/class/ptp/ptp3/clock_name: Input/output error."
+    ]
 
 
 @pytest.mark.parametrize("units, status", [(UNITS, "denied"), ("", "stopped")])
