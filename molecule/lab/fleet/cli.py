@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import images, inventory, qemu
+from . import disk, images, inventory, mirror, qemu
 from .errors import LabError, UsageError
 from .lab import Lab
 
@@ -145,6 +145,66 @@ def _reboot(lab: Lab, options: argparse.Namespace) -> int:
     return 0
 
 
+def _power(lab: Lab, options: argparse.Namespace) -> int:
+    node = lab.node(options.name)
+    if options.state == "off":
+        node.machine.cut_power()
+    elif options.state == "shutdown":
+        node.shut_down()
+    else:
+        state = node.power_on(options.without)
+        failed = ", ".join(node.failed_units())
+        print(f"{node.name} is {state}{f'; failed units: {failed}' if failed else ''}")
+    return 0
+
+
+def _network(lab: Lab, options: argparse.Namespace) -> int:
+    lab.node(options.name).machine.network(options.state == "on")
+    return 0
+
+
+def _ssh_port(lab: Lab, options: argparse.Namespace) -> int:
+    lab.node(options.name).machine.ssh_port(options.state == "on")
+    return 0
+
+
+def _mirror(lab: Lab, options: argparse.Namespace) -> int:
+    mirror.switch(lab.node(options.name), options.state == "on")
+    return 0
+
+
+def _disk_fill(lab: Lab, options: argparse.Namespace) -> int:
+    print(f"{disk.fill(lab.node(options.name), options.free_kib)} KiB free")
+    return 0
+
+
+def _disk_free(lab: Lab, options: argparse.Namespace) -> int:
+    disk.free(lab.node(options.name))
+    return 0
+
+
+def _disk_save(lab: Lab, options: argparse.Namespace) -> int:
+    disk.save(lab.node(options.name), options.point)
+    return 0
+
+
+def _disk_restore(lab: Lab, options: argparse.Namespace) -> int:
+    disk.restore(lab.node(options.name), options.point)
+    return 0
+
+
+def _disk(lab: Lab, options: argparse.Namespace) -> int:
+    return _DISK[options.action](lab, options)
+
+
+_DISK: dict[str, Callable[[Lab, argparse.Namespace], int]] = {
+    "fill": _disk_fill,
+    "free": _disk_free,
+    "save": _disk_save,
+    "restore": _disk_restore,
+}
+
+
 def _images(lab: Lab, options: argparse.Namespace) -> int:
     qemu.find(lab.say)
     for image in images.ensure(options.image or ["debian12", "debian13"], lab.say).values():
@@ -162,6 +222,11 @@ _COMMANDS: dict[str, Callable[[Lab, argparse.Namespace], int]] = {
     "control": _control,
     "inventory": _inventory,
     "reboot": _reboot,
+    "power": _power,
+    "disk": _disk,
+    "network": _network,
+    "ssh-port": _ssh_port,
+    "mirror": _mirror,
     "images": _images,
 }
 
@@ -220,6 +285,38 @@ def _parser() -> argparse.ArgumentParser:
     reboot = commands.add_parser("reboot", help="restart a machine, perhaps with another kernel")
     reboot.add_argument("name")
     reboot.add_argument("--kernel", metavar="RELEASE", help="one that is installed in the machine")
+
+    power = commands.add_parser("power", help="cut a machine's power, shut it down, start it again")
+    power.add_argument("name")
+    power.add_argument("state", choices=("off", "shutdown", "on"))
+    power.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="FUNCTION",
+        help="with on: start without this function; `lab fault NAME/FUNCTION plug` brings it back",
+    )
+
+    storage = commands.add_parser("disk", help="fill a machine's disk, save it, restore it")
+    storage.add_argument("name")
+    actions = storage.add_subparsers(dest="action", required=True, metavar="ACTION")
+    fill = actions.add_parser("fill", help="fill the root file system")
+    fill.add_argument("--free-kib", type=int, default=0, help="KiB to leave free (default: 0)")
+    actions.add_parser("free", help="remove what fill wrote")
+    for action, text in (
+        ("save", "save the disk of a machine that is off"),
+        ("restore", "restore a saved disk on a machine that is off"),
+    ):
+        actions.add_parser(action, help=text).add_argument("point", metavar="POINT")
+
+    for command, text in (
+        ("network", "plug a machine's network cable in or out"),
+        ("ssh-port", "open or close the forwarded ssh port of a machine"),
+        ("mirror", "make apt in a machine fail to download, or work again"),
+    ):
+        switch = commands.add_parser(command, help=text)
+        switch.add_argument("name")
+        switch.add_argument("state", choices=("on", "off"))
 
     made = commands.add_parser("images", help="make QEMU and the guest images, boot nothing")
     made.add_argument("--image", action="append", default=[], metavar="NAME")

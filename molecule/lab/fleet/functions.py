@@ -63,6 +63,15 @@ def start(function: Function, *, options: Sequence[str] = (), owned: bool = Fals
     return control
 
 
+def ensure(function: Function) -> None:
+    """Make sure that the emulator of a function runs and listens. Its faults and clock stay."""
+    running = process.load(function.socket.with_suffix(".pid"))
+    if running is not None and running.alive():
+        Control(function.control).fault("return")
+    else:
+        start(function)
+
+
 def stop(function: Function) -> None:
     """End the emulator of a function, if it runs."""
     process.stop(function.socket.with_suffix(".pid"))

@@ -25,6 +25,7 @@ from .waiting import until
 # sun_path of a Unix socket, less its NUL.
 _LONGEST_SOCKET = 107
 _FIRST_SLOT = 0x10
+_NETDEV = "net"
 _FOR_TERMINALS = re.compile(
     r"\x1b(\[[0-?]*[ -/]*[@-~]|[PX^_\]][^\x1b\x07]*(\x1b\\|\x07)|[ -/]*[0-~])"
 )
@@ -65,6 +66,8 @@ class Spec:
     memory: int = 1024
     vcpus: int = 1
     functions: list[Function] = field(default_factory=list)
+    # Names of functions that are not plugged in when the machine starts.
+    absent: frozenset[str] = frozenset()
     # Further -device arguments of QEMU, such as "vmclock".
     devices: list[str] = field(default_factory=list)
     # Port of the host's loopback that leads to the guest's port 22. Without one: no network.
@@ -119,14 +122,17 @@ class Machine:
         if spec.owned and self.qemu.version >= (10, 2):
             command += ["-run-with", "exit-with-parent=on"]
         if spec.disk is not None:
+            # A guest's flush still reaches the image file, only not the host's disk. So killing QEMU
+            # loses what a power cut of a disk with a write cache loses, and no more.
             command += ["-drive", f"file={spec.disk},format=qcow2,if=none,id=disk,cache=unsafe"]
             command += ["-device", "virtio-blk-pci,drive=disk"]
         if spec.ssh_port is not None:
-            forward = f"hostfwd=tcp:127.0.0.1:{spec.ssh_port}-:22"
-            command += ["-netdev", f"user,id=net,{forward}"]
+            forward = f"hostfwd={_forward(spec.ssh_port)}-:22"
+            command += ["-netdev", f"user,id={_NETDEV},{forward}"]
             command += ["-device", "virtio-net-pci,netdev=net,romfile="]
         for function in spec.functions:
-            command += ["-device", json.dumps(_device(function))]
+            if function.name not in spec.absent:
+                command += ["-device", json.dumps(_device(function))]
         if spec.functions:
             command += hotplug.arguments()
         for device in spec.devices:
@@ -183,6 +189,32 @@ class Machine:
         process.stop(self.pidfile)
         for path in (self.console_socket, self.qmp_socket):
             path.unlink(missing_ok=True)
+
+    def cut_power(self) -> None:
+        """Kill QEMU at once. The disk keeps what the guest had flushed to it."""
+        process.kill(self.pidfile)
+
+    def network(self, on: bool) -> None:
+        """Plug the network cable in or out. Connections stall until it is back."""
+        self._require_network()
+        self.qmp("set_link", name=_NETDEV, up=on)
+
+    def ssh_port(self, on: bool) -> None:
+        """Open or close the forwarded port. While it is closed, new connections are refused."""
+        self._require_network()
+        forward = _forward(self.spec.ssh_port)
+        words = (
+            f"hostfwd_add {_NETDEV} {forward}-:22" if on else f"hostfwd_remove {_NETDEV} {forward}"
+        )
+        answer = str(self.qmp("human-monitor-command", **{"command-line": words})).strip()
+        if answer and not answer.endswith("removed"):
+            raise LabError(
+                f"QEMU did not {'open' if on else 'close'} the ssh port of {self.spec.name}: {answer}."
+            )
+
+    def _require_network(self) -> None:
+        if self.spec.ssh_port is None:
+            raise UsageError(f"{self.spec.name} has no network.")
 
     def wait_end(self, seconds: float) -> None:
         """Wait for the guest to power itself off."""
@@ -267,6 +299,10 @@ class Machine:
                 return function
         known = ", ".join(function.name for function in self.spec.functions) or "none"
         raise UsageError(f"{self.spec.name} has no function {name}; it has {known}.")
+
+
+def _forward(port: int | None) -> str:
+    return f"tcp:127.0.0.1:{port}"
 
 
 def _device(function: Function) -> dict[str, object]:

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import functions, ports
@@ -82,15 +82,24 @@ class Node:
         self.login.known_hosts.write_text(known, encoding="ascii")
 
     def start(self) -> None:
-        """Start the emulators, then the machine that connects to them."""
+        """Start the emulators that do not run, then the machine that connects to them."""
         for function in self.functions:
-            functions.start(function)
+            functions.ensure(function)
         self.machine.start()
 
     def wait_ready(
         self, cancelled: threading.Event | None = None, seconds: float = _BOOT_SECONDS
     ) -> None:
-        """Wait until ssh answers and systemd has started all it was to start."""
+        """Wait until the guest has booted; a unit that failed is an error."""
+        state = self.wait_boot(cancelled, seconds)
+        if state != "running":
+            units = ", ".join(self.failed_units()) or "no unit failed"
+            raise self.machine.trouble(f"{self.name} is {state or 'not reached'}: {units}")
+
+    def wait_boot(
+        self, cancelled: threading.Event | None = None, seconds: float = _BOOT_SECONDS
+    ) -> str:
+        """Wait until ssh answers and systemd has started its units; return systemd's state."""
 
         def greets() -> bool:
             if not self.machine.running:
@@ -106,12 +115,12 @@ class Node:
             raise self.machine.trouble(
                 f"{self.name} did not get ready within {seconds:.0f} s."
             ) from error
-        found = done.stdout.strip()
-        if found != "running":
-            failed = self.login.run("systemctl --failed --no-legend --plain", check=False).stdout
-            raise self.machine.trouble(
-                f"{self.name} is {found or 'not reached'}: {failed.strip() or done.stderr.strip()}"
-            )
+        return done.stdout.strip()
+
+    def failed_units(self) -> list[str]:
+        """Names of the guest's failed units."""
+        shown = self.login.run("systemctl --failed --no-legend --plain", check=False).stdout
+        return [line.split()[0] for line in shown.splitlines() if line.strip()]
 
     def stop(self) -> None:
         """End machine and emulators; every one is tried, whatever the others did."""
@@ -144,12 +153,26 @@ class Node:
         """
         if kernel is not None:
             self.take_kernel(kernel)
+        self.shut_down()
+        self.start()
+        self.wait_ready(seconds=seconds)
+
+    def shut_down(self) -> None:
+        """Power off in the orderly way. The emulators go on."""
         # The connection breaks while the guest goes down, which is no failure.
         with contextlib.suppress(TimeoutExpiredError):
             self.login.run("systemctl poweroff", check=False, seconds=60)
         self.machine.wait_end(120)
-        self.machine.start()
-        self.wait_ready(seconds=seconds)
+
+    def power_on(self, without: Sequence[str] = (), seconds: float = _BOOT_SECONDS) -> str:
+        """Start a machine that is off, with its disk as it was, and return systemd's state.
+
+        Functions in `without` are not plugged in; `plug` brings them later. A unit that fails is no
+        error here, since a test may have caused it: see `failed_units`.
+        """
+        self.machine.spec.absent = frozenset(self.machine.function(name).name for name in without)
+        self.start()
+        return self.wait_boot(seconds=seconds)
 
     def take_kernel(self, release: str) -> None:
         """Have the next start use a kernel that was installed in the guest."""

@@ -116,6 +116,20 @@ def stop(pidfile: Path, seconds: float = 10) -> None:
         pidfile.unlink()
 
 
+def kill(pidfile: Path, seconds: float = 10) -> None:
+    """Kill the process of a pidfile without giving it a chance to clean up."""
+    process = load(pidfile)
+    if process is not None and process.alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        if not process.wait(seconds):
+            raise LabError(f"Process {process.pid} does not end after SIGKILL.")
+        # Reaps it where it is a child of this process.
+        process.alive()
+    with contextlib.suppress(FileNotFoundError):
+        pidfile.unlink()
+
+
 def _start_time(pid: int) -> int | None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")

@@ -17,11 +17,11 @@ HERE = Path(__file__).resolve().parent
 
 
 def fake_qemu(say_line: Say = say) -> qemu.Qemu:
-    """The stand-in; making a disk is `touch`, whose last argument is the path."""
+    """Stand-ins for QEMU's programs."""
     return qemu.Qemu(
         version=(11, 1),
         system=[sys.executable, str(HERE / "fake_qemu.py")],
-        image=["sh", "-c", 'for path; do :; done; touch "$path"', "sh"],
+        image=[sys.executable, str(HERE / "fake_qemu_img.py")],
     )
 
 
