@@ -10,11 +10,12 @@ from .node import Node
 BALLAST = "/.lab-ballast"
 _POINT = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 
-# Arguments: the ballast file, the KiB to leave free. The file takes all the rest of its file system. What the
-# file system needs for itself changes with the file, so the last blocks are taken by writing.
+# Arguments: the ballast file, the KiB to leave free. The file takes all the rest of its file system.
+# What the file system needs for itself changes with the file, so the last blocks are written.
 FILL = r"""
 set -eu
 ballast=$1 wanted=$2
+rm -f "$ballast"
 free() { df --output=avail -k "${ballast%/*}/" | tail -n 1 | tr -d ' '; }
 for _ in 1 2 3 4; do
   more=$(($(free) - wanted))
@@ -25,7 +26,9 @@ done
 step=64
 while [ "$step" -ge 4 ] && [ "$(free)" -gt "$wanted" ]; do
   if [ "$(($(free) - wanted))" -lt "$step" ] ||
-    ! dd if=/dev/zero bs="${step}K" count=1 status=none 2>/dev/null >>"$ballast"; then step=$((step / 4)); fi
+    ! dd if=/dev/zero bs="${step}K" count=1 status=none 2>/dev/null >>"$ballast"; then
+    step=$((step / 4))
+  fi
 done
 free
 """
@@ -59,7 +62,7 @@ def restore(node: Node, point: str) -> None:
     if point not in known:
         raise UsageError(
             f"The disk of {node.name} was not saved as {point}.",
-            f"Saved: {', '.join(known) or 'nothing'}. Save it with `lab disk {node.name} save NAME`.",
+            f"Saved are: {', '.join(known) or 'none'}. Save one: lab disk {node.name} save POINT",
         )
     _run(node, "snapshot", "-a", point)
 

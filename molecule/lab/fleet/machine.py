@@ -122,8 +122,8 @@ class Machine:
         if spec.owned and self.qemu.version >= (10, 2):
             command += ["-run-with", "exit-with-parent=on"]
         if spec.disk is not None:
-            # A guest's flush still reaches the image file, only not the host's disk. So killing QEMU
-            # loses what a power cut of a disk with a write cache loses, and no more.
+            # A guest's flush reaches the image file, only not the host's disk. So killing QEMU loses
+            # what a power cut of a disk with a write cache loses, and no more.
             command += ["-drive", f"file={spec.disk},format=qcow2,if=none,id=disk,cache=unsafe"]
             command += ["-device", "virtio-blk-pci,drive=disk"]
         if spec.ssh_port is not None:
@@ -208,9 +208,7 @@ class Machine:
         )
         answer = str(self.qmp("human-monitor-command", **{"command-line": words})).strip()
         if answer and not answer.endswith("removed"):
-            raise LabError(
-                f"QEMU did not {'open' if on else 'close'} the ssh port of {self.spec.name}: {answer}."
-            )
+            raise LabError(f"QEMU did not switch the ssh port of {self.spec.name}: {answer}.")
 
     def _require_network(self) -> None:
         if self.spec.ssh_port is None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A guest whose package mirror fails: apt can neither download nor use what it downloaded before."""
+"""A guest whose package mirror fails: apt can neither download nor use what it downloaded."""
 
 from .node import Node
 
-# Arguments: the root of the guest's file system, and on or off. The port is one that nothing listens on.
+# Arguments: the root of the guest's file system, and on or off. Nothing listens on the proxy's port.
 SWITCH = r"""
 set -eu
 root=${1%/} state=$2

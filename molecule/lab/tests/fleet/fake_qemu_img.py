@@ -14,13 +14,9 @@ def main() -> None:
     assert sys.argv[1] == "snapshot"
     action = sys.argv[2]
     if action == "-l":
-        print(
-            "Snapshot list:\nID        TAG               VM SIZE                DATE     VM CLOCK"
-        )
+        print("Snapshot list:\nID  TAG  VM SIZE  DATE  VM CLOCK")
         for number, path in enumerate(sorted(disk.parent.glob(f"{disk.name}@*")), 1):
-            print(
-                f"{number}         {path.name.partition('@')[2]}    0 B 2026-11-25 08:00:00 0000:00:00.000"
-            )
+            print(f"{number}  {path.name.partition('@')[2]}  0 B  2026-11-25  0000:00:00")
         return
     saved = disk.with_name(f"{disk.name}@{sys.argv[3]}")
     if action == "-c":

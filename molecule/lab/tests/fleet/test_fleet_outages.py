@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Outages that a test causes on purpose. Processes and guest scripts are real, the guests are not."""
+"""Outages that a test causes. Processes and guest scripts are real, the guests are not."""
 
 import json
 import os
@@ -117,6 +117,7 @@ def test_a_disk_is_saved_and_restored(lab: Lab, capsys: pytest.CaptureFixture[st
 def test_a_disk_is_filled_to_a_given_free_size(tmp_path: Path, wanted_kib: int) -> None:
     script = f"""
 mount -t tmpfs -o size=8M none {tmp_path}
+echo old > {tmp_path}/ballast
 sh -s {tmp_path}/ballast {wanted_kib} <<'END'
 {disk.FILL}
 END
