@@ -4,14 +4,11 @@
 import json
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .loop import Loop
 from .operations import Operations
 from .sockets import listen, remove
-
-if TYPE_CHECKING:
-    from .emulator import Emulator
 
 MAX_LINE = 65536
 MAX_CLIENTS = 32
@@ -105,10 +102,10 @@ class ControlClient:
 
 
 class ControlServer:
-    def __init__(self, path: str, emulator: "Emulator", loop: Loop) -> None:
+    def __init__(self, path: str, operations: Operations, loop: Loop) -> None:
         self._path = path
         self._loop = loop
-        self._operations = Operations(emulator)
+        self._operations = operations
         self._clients: set[ControlClient] = set()
         self._listener = listen(path, "control")
         loop.watch(self._listener.fileno(), self._accept)
