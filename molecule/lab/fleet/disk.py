@@ -10,7 +10,7 @@ from .node import Node
 BALLAST = "/.lab-ballast"
 _POINT = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 
-# Arguments: the ballast file, the KiB to leave free. The file takes all the rest of its file system.
+# Arguments: the ballast file, the KiB to leave free. The file takes the rest of its file system.
 # What the file system needs for itself changes with the file, so the last blocks are written.
 FILL = r"""
 set -eu

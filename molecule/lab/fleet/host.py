@@ -8,13 +8,15 @@ from pathlib import Path
 
 from .errors import LabError, MissingError
 
-# Program, the Debian package that brings it. packages.txt lists the same packages for the Makefile.
+# Program and the Debian package that contains it. packages.txt lists the packages for `make setup`.
 PACKAGE_OF = {
     "mmdebstrap": "mmdebstrap",
     "newuidmap": "uidmap",
     "mke2fs": "e2fsprogs",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
+    # Only for arm64 images, so it is not in packages.txt.
+    "qemu-aarch64-static": "qemu-user-static",
 }
 
 # A user's PATH often lacks the administrators' folders, where mke2fs lies.

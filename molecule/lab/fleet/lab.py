@@ -12,7 +12,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import accel, functions, host, images, inventory, keys, paths, ports, process, qemu
+from . import (
+    accel,
+    functions,
+    host,
+    images,
+    inventory,
+    keys,
+    paths,
+    platforms,
+    ports,
+    process,
+    qemu,
+)
 from . import state as lab_state
 from .build import locked
 from .control import Control
@@ -70,10 +82,10 @@ class Lab:
         with self._locked():
             self._refuse_second()
             self._end_leftovers()
-            found_qemu = qemu.find(self.say)
             chosen = images_named or images.default_names(count)
             ready = images.ensure(chosen, self.say)
-            accelerator = accel.choose(found_qemu)
+            kinds = {platforms.platform_of(image.architecture) for image in ready.values()}
+            accelerators = {accel.choose(qemu.find(self.say, kind), kind) for kind in kinds}
             host.make_folder(self.folder)
             host.require_space(self.folder, _OVERLAY_MIB * count, f"A lab of {count}")
             numbers = ports.from_base(ssh_port, count) if ssh_port else ports.free(count)
@@ -93,17 +105,17 @@ class Lab:
                         vcpus=vcpus,
                         functions=list(functions.names(function_count)),
                         devices=list(devices),
+                        architecture=image.architecture,
                     )
                 )
             for kept in self.folder.glob("failed-*.log"):
                 kept.unlink()
             # Before anything starts: whatever becomes of this process, `down` finds the rest.
             lab_state.save(self.folder, content)
-            self.say(
-                f"Booting {count} ({accelerator}): {', '.join(n.image for n in content.nodes)}"
-            )
+            named = ", ".join(node.image for node in content.nodes)
+            self.say(f"Booting {count} ({', '.join(sorted(accelerators))}): {named}")
             try:
-                nodes = self._nodes(content, found_qemu)
+                nodes = self._nodes(content)
                 self._boot(nodes)
             except BaseException:
                 self.say("Ending what was started")
@@ -188,16 +200,23 @@ class Lab:
                 "End it with `lab down`, or give another with --lab NAME.",
             )
 
-    def _nodes(self, content: lab_state.LabState, found_qemu: qemu.Qemu) -> list[Node]:
+    def _nodes(self, content: lab_state.LabState) -> list[Node]:
         key = Path(content.private_key)
-        return [Node(each, self.folder / each.name, key, found_qemu) for each in content.nodes]
+        found = {
+            each.architecture: qemu.find(self.say, platforms.platform_of(each.architecture))
+            for each in content.nodes
+        }
+        return [
+            Node(each, self.folder / each.name, key, found[each.architecture])
+            for each in content.nodes
+        ]
 
     def nodes(self) -> list[Node]:
         """The guests of this lab."""
         content = lab_state.load(self.folder)
         if content is None:
             raise LabError(f"Lab {self.name} is not up.", "Start it with `lab up 1`.")
-        return self._nodes(content, qemu.find(self.say))
+        return self._nodes(content)
 
     def node(self, name: str) -> Node:
         """One guest by its name."""

@@ -19,6 +19,7 @@ from . import accel, hotplug, process, qmp
 from .build import tail
 from .errors import LabError, TimeoutExpiredError, UsageError
 from .host import make_folder
+from .platforms import AMD64, Platform
 from .qemu import Qemu
 from .waiting import until
 
@@ -39,16 +40,31 @@ class Function:
     slot: int
     socket: Path
     control: Path
+    # On a root port in that slot, instead of in the slot itself.
+    root_port: bool = False
 
     @property
     def pci_address(self) -> str:
+        if self.root_port:
+            # The kernel numbers the buses behind the ports in the order of their slots.
+            return f"0000:{self.slot - _FIRST_SLOT + 1:02x}:00.0"
         return f"0000:00:{self.slot:02x}.0"
 
+    @property
+    def port(self) -> str:
+        return f"port-{self.name}"
 
-def functions_in(folder: Path, names: Sequence[str]) -> list[Function]:
+
+def functions_in(folder: Path, names: Sequence[str], platform: Platform = AMD64) -> list[Function]:
     """Functions of these names, in the slots from 0x10 on, with their sockets in `folder`."""
     return [
-        Function(name, _FIRST_SLOT + index, folder / f"{name}.sock", folder / f"{name}.ctl")
+        Function(
+            name,
+            _FIRST_SLOT + index,
+            folder / f"{name}.sock",
+            folder / f"{name}.ctl",
+            platform.root_ports,
+        )
         for index, name in enumerate(names)
     ]
 
@@ -76,6 +92,7 @@ class Spec:
     owned: bool = False
     # "kvm" or "tcg"; None takes what works here.
     accelerator: str | None = None
+    platform: Platform = AMD64
 
 
 class Machine:
@@ -105,14 +122,14 @@ class Machine:
     def command(self) -> list[str]:
         """The whole command line of QEMU."""
         spec = self.spec
-        accelerator = spec.accelerator or accel.choose(self.qemu)
+        accelerator = spec.accelerator or accel.choose(self.qemu, spec.platform)
         command = [
             *self.qemu.system,
             *("-name", spec.name, "-nodefaults", "-no-user-config", "-display", "none"),
-            # The old PC: its root bus can be plugged at run time, the new one's cannot.
-            *("-machine", "pc,memory-backend=memory"),
+            *("-machine", f"{spec.platform.machine},memory-backend=memory"),
             *("-object", f"memory-backend-memfd,id=memory,size={spec.memory}M,share=on"),
-            *("-m", str(spec.memory), "-smp", str(spec.vcpus), *accel.arguments(accelerator)),
+            *("-m", str(spec.memory), "-smp", str(spec.vcpus)),
+            *accel.arguments(accelerator, spec.platform),
             *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
             *("-append", spec.append),
             *("-chardev", self._console(), "-serial", "chardev:console"),
@@ -122,15 +139,18 @@ class Machine:
         if spec.owned and self.qemu.version >= (10, 2):
             command += ["-run-with", "exit-with-parent=on"]
         if spec.disk is not None:
-            # A guest's flush reaches the image file, only not the host's disk. So killing QEMU loses
-            # what a power cut of a disk with a write cache loses, and no more.
+            # A guest's flush reaches the image file, only not the host's disk. So killing QEMU
+            # loses what a power cut of a disk with a write cache loses, and no more.
             command += ["-drive", f"file={spec.disk},format=qcow2,if=none,id=disk,cache=unsafe"]
             command += ["-device", "virtio-blk-pci,drive=disk"]
         if spec.ssh_port is not None:
             forward = f"hostfwd={_forward(spec.ssh_port)}-:22"
             command += ["-netdev", f"user,id={_NETDEV},{forward}"]
             command += ["-device", "virtio-net-pci,netdev=net,romfile="]
-        for function in spec.functions:
+        for number, function in enumerate(spec.functions, 1):
+            if function.root_port:
+                place = f"bus=pcie.0,addr={function.slot:x},chassis={number}"
+                command += ["-device", f"pcie-root-port,id={function.port},{place}"]
             if function.name not in spec.absent:
                 command += ["-device", json.dumps(_device(function))]
         if spec.functions:
@@ -307,7 +327,7 @@ def _device(function: Function) -> dict[str, object]:
     return {
         "driver": "vfio-user-pci",
         "id": function.name,
-        "bus": "pci.0",
-        "addr": f"{function.slot:x}.0",
+        "bus": function.port if function.root_port else "pci.0",
+        "addr": "0.0" if function.root_port else f"{function.slot:x}.0",
         "socket": {"type": "unix", "path": str(function.socket)},
     }

@@ -3,7 +3,7 @@
 
 from .node import Node
 
-# Arguments: the root of the guest's file system, and on or off. Nothing listens on the proxy's port.
+# Arguments: the root of the guest's file system, and on or off. No process listens on port 9.
 SWITCH = r"""
 set -eu
 root=${1%/} state=$2

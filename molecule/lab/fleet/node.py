@@ -13,6 +13,7 @@ from .control import Control
 from .errors import LabError, TimeoutExpiredError, UsageError
 from .host import make_folder
 from .machine import Machine, Spec, functions_in
+from .platforms import platform_of
 from .qemu import Qemu
 from .ssh import Login
 from .state import NodeState
@@ -25,11 +26,9 @@ _SETTLE_SECONDS = 300
 _SETTLE = "touch -c /var/lib/apt/lists; systemctl is-system-running --wait"
 
 # Kernel messages matter on the console, the units' successes do not: each line costs time there.
-# The TSC is the host's own and the timer works, whatever an interrupt that a busy host delivers
-# late makes them look like: without the two options a guest on one may take a bad clock, or panic.
 _APPEND = (
-    "root=/dev/vda rootfstype=ext4 rw console=ttyS0 net.ifnames=0 fsck.mode=skip noresume "
-    "loglevel=5 panic=10 tsc=reliable no_timer_check rcupdate.rcu_expedited=1 mitigations=off "
+    "root=/dev/vda rootfstype=ext4 rw console={console} net.ifnames=0 fsck.mode=skip noresume "
+    "loglevel=5 panic=10 {parameters} rcupdate.rcu_expedited=1 mitigations=off "
     "audit=0 apparmor=0 selinux=0 systemd.hostname={name} systemd.show_status=error "
     # How long a unit may take is the lab's to bound, which looks at the whole.
     "systemd.default_timeout_start_sec=600 systemd.service_watchdogs=no"
@@ -44,7 +43,8 @@ class Node:
         self.name = state.name
         self.folder = folder
         self.overlay = folder / "disk.qcow2"
-        self.functions = functions_in(folder, state.functions)
+        platform = platform_of(state.architecture)
+        self.functions = functions_in(folder, state.functions, platform)
         self.login = Login(self.name, state.ssh_port, private_key, folder / "known_hosts")
         self.qemu = qemu
         self.machine = Machine(
@@ -53,13 +53,16 @@ class Node:
                 folder=folder,
                 kernel=Path(state.kernel),
                 initrd=Path(state.initrd),
-                append=_APPEND.format(name=self.name),
+                append=_APPEND.format(
+                    name=self.name, console=platform.console, parameters=platform.parameters
+                ),
                 disk=self.overlay,
                 memory=state.memory,
                 vcpus=state.vcpus,
                 functions=self.functions,
                 devices=state.devices,
                 ssh_port=state.ssh_port,
+                platform=platform,
             ),
             qemu,
         )

@@ -25,6 +25,7 @@ class NodeState:
     vcpus: int
     functions: list[str] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
+    architecture: str = "amd64"
 
 
 @dataclass

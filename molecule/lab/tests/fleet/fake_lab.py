@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fleet import accel, cli, images, qemu
+from fleet.platforms import AMD64, Platform
 from fleet.process import Process, load
 from fleet.progress import Say, say
 
 HERE = Path(__file__).resolve().parent
 
 
-def fake_qemu(say_line: Say = say) -> qemu.Qemu:
+def fake_qemu(say_line: Say = say, platform: Platform = AMD64) -> qemu.Qemu:
     """Stand-ins for QEMU's programs."""
     return qemu.Qemu(
         version=(11, 1),
@@ -32,7 +33,7 @@ def fake_images(names: Iterable[str], say_line: Say = say) -> dict[str, images.I
     return {name: images.Image(name, folder) for name in names}
 
 
-def fake_choice(qemu: qemu.Qemu) -> str:
+def fake_choice(qemu: qemu.Qemu, platform: Platform = AMD64) -> str:
     return "tcg"
 
 

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which packages a guest's apt knows."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 from fleet import recipe
 from fleet.trim_lists import stanzas, wanted
 
@@ -56,6 +60,18 @@ def test_kept_are_the_named_the_installed_the_kernels_and_what_they_need() -> No
         "linux-image-6.1.0-9-cloud-amd64",
         "user-maker",
     }
+
+
+def test_lists_of_a_tree_are_trimmed_in_place(tmp_path: Path) -> None:
+    lists = tmp_path / "var/lib/apt/lists/mirror_dists_trixie_main_binary-arm64_Packages"
+    status = tmp_path / "var/lib/dpkg/status"
+    for path, text in ((lists, AVAILABLE), (status, INSTALLED)):
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+    subprocess.run([sys.executable, recipe.TRIM_LISTS, tmp_path, "tree"], check=True)
+    kept = [stanza.split()[1] for stanza in stanzas(lists.read_text(encoding="utf-8"))]
+    assert "tree" in kept
+    assert "chrony" not in kept
 
 
 def test_what_lies_in_the_cache_is_known() -> None:
