@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One host with its saved disks, and complete rollouts to compare interrupted ones with."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fleet import Lab, LabError, Node, disk, inventory
+from fleet import paths as lab_paths
+
+from . import hosts
+from .hosts import State
+from .rollout import Rollout, Step, Trigger
+
+ROLLOUT_SECONDS = 1800
+# On a full disk Ansible's own temporary files shall still fit: they go to memory.
+PREPARE = r"""
+set -eu
+if ! systemctl is-active --quiet tmp.mount; then
+  [ -e /usr/lib/systemd/system/tmp.mount ] || cp /usr/share/systemd/tmp.mount /etc/systemd/system/
+  systemctl daemon-reload
+  systemctl add-wants local-fs.target tmp.mount
+  systemctl start tmp.mount
+fi
+"""
+
+Report = Callable[[str], None]
+
+
+@dataclass
+class Reference:
+    """A rollout that nothing interrupted: from which disk, how long, in which steps, to what."""
+
+    point: str
+    old: State
+    new: State
+    seconds: float
+    steps: list[Step] = field(default_factory=list)
+
+
+class PreparationError(Exception):
+    """A rollout that nothing interrupts fails, so there is nothing to compare with."""
+
+
+class Bench:
+    """One host of the lab."""
+
+    def __init__(
+        self, lab: Lab, node: Node, folder: Path, variables: dict[str, Any], report: Report
+    ) -> None:
+        self.lab = lab
+        self.node = node
+        self.image = node.state.image
+        self.folder = folder
+        self.variables = variables
+        self.report = report
+        self.references: dict[str, Reference] = {}
+        self.inventory = folder / f"{node.name}.yml"
+        self.inventory.write_text(inventory.yaml([node]), encoding="utf-8")
+        self._runs = 0
+
+    def command(self, *words: str) -> list[str]:
+        """A `lab` command line for this host's lab."""
+        return [str(lab_paths.LAB_DIR / "lab"), "--lab", self.lab.name, *words]
+
+    def rollout(
+        self,
+        label: str,
+        variables: dict[str, Any] | None = None,
+        trigger: Trigger | None = None,
+    ) -> Rollout:
+        """Start a rollout on this host."""
+        self._runs += 1
+        log = self.folder / f"{self.image}-{self._runs:04d}-{label}.log"
+        return Rollout(
+            self.node.name, self.inventory, log, {**self.variables, **(variables or {})}, trigger
+        )
+
+    def begin(self, point: str, without: tuple[str, ...] = ()) -> None:
+        """Start the host from a saved disk, whatever it is doing now."""
+        self.node.machine.cut_power()
+        disk.restore(self.node, point)
+        self.lab.fault(self.node.name, "clear")
+        self.node.power_on(without)
+
+    def save(self, point: str) -> None:
+        """Save the host's disk and start it again."""
+        self.node.shut_down()
+        disk.save(self.node, point)
+        self.node.power_on()
+
+    def prepare(self, old_driver: dict[str, Any]) -> None:
+        """Roll out without interruptions, and save the disks that the tries start from."""
+        self.node.login.run("sh", "-s", stdin=PREPARE)
+        self.save("fresh")
+        # The first of each version may compile the driver; what it built is kept in the cache.
+        self._complete("build-new")
+        self.begin("fresh")
+        self.references["first"] = self._reference("fresh", "first")
+        self.save("new")
+        self.begin("fresh")
+        self._complete("old", old_driver)
+        self.save("old")
+        self.references["upgrade"] = self._reference("old", "upgrade")
+
+    def _complete(self, label: str, variables: dict[str, Any] | None = None) -> Rollout:
+        with self.rollout(label, variables) as run:
+            if not run.wait(ROLLOUT_SECONDS) or run.status != 0:
+                raise PreparationError(
+                    f"{self.image}: the rollout {label!r} fails without any interruption: "
+                    f"{run.problem() or 'it did not end'}. See {run.log}"
+                )
+        return run
+
+    def _reference(self, point: str, label: str) -> Reference:
+        old = hosts.read(self.node)
+        if not old.daemons:
+            raise PreparationError(
+                f"{self.image}: no time daemon runs before the rollout {label!r}."
+            )
+        started_s = time.monotonic()
+        run = self._complete(label)
+        seconds = time.monotonic() - started_s
+        new = hosts.read(self.node)
+        if not new.selected:
+            raise PreparationError(f"{self.image}: chronyd selects no clock after {label!r}.")
+        steps = run.steps()
+        writing = sum(step.writes for step in steps)
+        self.report(
+            f"{self.image}: a rollout from {point!r} takes {seconds:.0f} s, {len(steps)} steps, "
+            f"{writing} of them write"
+        )
+        return Reference(point, old, new, seconds, steps)
+
+    def logs(self) -> str:
+        """Where the logs of the last try are."""
+        return f"{self.folder}/{self.image}-{self._runs:04d}-*"
+
+    def end(self) -> None:
+        """Leave the machine in a state in which the lab can be ended."""
+        try:
+            self.node.machine.cut_power()
+        except LabError as error:
+            self.report(str(error))
