@@ -16,7 +16,7 @@ LINES_A_TURN = 16
 
 
 class ControlClient:
-    """One client. It is not read from while it leaves its replies unread."""
+    """One client. Its requests wait while it does not read its replies."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class ControlClient:
         return True
 
     def _work(self) -> None:
-        """Answer some of the lines that are there; the rest after others had their turn."""
+        """Answer some of the received lines, and the rest after other clients had their turn."""
         for _ in range(LINES_A_TURN):
             line, end, rest = self._received.partition(b"\n")
             if self._closed or self._unsent:

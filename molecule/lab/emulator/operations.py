@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the control socket can do. Every operation gives a reply or a ValueError with a sentence."""
+"""Operations of the control socket. Each returns a reply or raises ValueError with a sentence."""
 
 import json
 import time
@@ -21,7 +21,7 @@ MAX_TRUTHS = 4096
 
 
 def take(request: Request, key: str, kind: type, default: Any = None) -> Any:
-    """One value of the request, of exactly this type (a bool is no int), or the default."""
+    """One value of the request, of exactly this type (a bool is not an int), or the default."""
     value = request.pop(key, None)
     if value is None:
         return default
@@ -96,7 +96,7 @@ class Operations:
     @staticmethod
     def _done(request: Request) -> None:
         if request:
-            raise ValueError(f"not known here: {', '.join(sorted(request))}")
+            raise ValueError(f"unknown parameter: {', '.join(sorted(request))}")
 
     def _status(self, request: Request) -> Reply:
         self._done(request)
@@ -163,7 +163,7 @@ class Operations:
         step = take_ns(request, "step_ns", 0)
         self._done(request)
         if drift is not None and not abs(drift) <= MAX_DRIFT_PPB:
-            raise ValueError(f"drift_ppb must be at most {MAX_DRIFT_PPB} either way")
+            raise ValueError(f"drift_ppb must be -{MAX_DRIFT_PPB} to {MAX_DRIFT_PPB}")
         if noise is not None and noise < 0:
             raise ValueError("noise_ns must not be negative")
         segment = self._device.clock.change(offset, drift, noise, step or 0)
@@ -171,14 +171,14 @@ class Operations:
         return {"clock": describe_clock(segment)}
 
     def _truth(self, request: Request) -> Reply:
-        """The clock's error at times of the host's CLOCK_REALTIME, now if none is given."""
+        """The clock's error at times of the host's CLOCK_REALTIME, by default now."""
         at = request.pop("at_ns", None)
         self._done(request)
         many = at if isinstance(at, list) else [time.time_ns() if at is None else at]
         if len(many) > MAX_TRUTHS:
-            raise ValueError(f"at most {MAX_TRUTHS} times at once")
+            raise ValueError(f"at_ns may have at most {MAX_TRUTHS} times")
         if not all(type(one) is int and -MAX_NS <= one < MAX_NS for one in many):
-            raise ValueError("at_ns must be an integer or a list of integers, of 64 bits")
+            raise ValueError("at_ns must be a 64-bit integer or a list of 64-bit integers")
         truths = []
         for one in many:
             segment = self._device.clock.segment_at(one)
@@ -243,7 +243,7 @@ class Operations:
             self._device.reset("power")
 
     def _interrupt(self, request: Request) -> Reply:
-        """Raise a vector without a reason, as often as wanted."""
+        """Raise a vector `count` times without a reason."""
         vector = take(request, "vector", int, 1)
         count = take(request, "count", int, 1)
         self._done(request)

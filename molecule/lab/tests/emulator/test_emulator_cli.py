@@ -62,7 +62,7 @@ def test_socket_of_a_dead_emulator_is_replaced(tmp_path: Path) -> None:
 
 def test_path_too_long(tmp_path: Path) -> None:
     done = run("--socket", "/" + "x" * 200, "--control", str(tmp_path / "c"))
-    assert "too long (201 bytes, at most 107" in sentence(done)
+    assert "too long (201 bytes, maximum 107" in sentence(done)
 
 
 def test_path_in_no_folder(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_path_in_no_folder(tmp_path: Path) -> None:
 
 def test_path_not_writable() -> None:
     done = run("--socket", "/proc/s", "--control", "/proc/c")
-    assert "cannot be made" in sentence(done)
+    assert "cannot create the vfio-user socket /proc/s: " in sentence(done)
 
 
 @pytest.mark.parametrize(
