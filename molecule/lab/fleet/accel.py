@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""KVM where it works, which only a boot can tell: some machines offer it and guests hang in it."""
+"""KVM if it works here. Only a trial boot shows it: on some machines guests hang in KVM."""
 
 import os
 import re
@@ -17,14 +17,14 @@ from .progress import say
 from .qemu import Qemu
 
 _DEVICE = Path("/dev/kvm")
-# The first word of the initramfs: a program ran in user space.
+# The first message of the initramfs, so a program runs in user space.
 _USER_SPACE = re.compile(rb"^(Loading, please wait|Begin: )", re.MULTILINE)
 _SECONDS = 20
 _CHOICES = ("kvm", "tcg")
 
 
 def arguments(accelerator: str, platform: Platform = AMD64) -> list[str]:
-    """QEMU's options for it."""
+    """QEMU's options for an accelerator."""
     if accelerator == "kvm":
         return ["-accel", "kvm", "-cpu", "host"]
     return ["-accel", "tcg,thread=multi", "-cpu", platform.cpu]

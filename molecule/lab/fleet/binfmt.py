@@ -37,7 +37,7 @@ def registered(architecture: str, misc: Path = _MISC) -> bool:
 
 
 def ensure(architecture: str, say: Say) -> None:
-    """Make sure that programs of the architecture run here; an error says what to do."""
+    """Make programs of the architecture run here; an error says what to do."""
     if native(architecture):
         return
     name = _EMULATORS[architecture]

@@ -19,11 +19,11 @@ EXIT_INTERRUPTED = 130
 
 
 class _Ended(KeyboardInterrupt):
-    """A signal other than Ctrl-C asked to end; what is started is ended all the same."""
+    """A signal other than Ctrl-C. What was started is ended in the same way."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; every failure is a sentence."""
+    """Run one command. Every failure is reported in a sentence."""
     options = _parser().parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
@@ -36,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lab: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
-        print("lab: interrupted; nothing was left running", file=sys.stderr)
+        print("lab: interrupted; everything that was started has ended", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has read enough.
+        # The reader closed the output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -113,7 +113,7 @@ def _parameters(words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         key, equals, value = word.partition("=")
         if not key.isidentifier() or not equals:
-            raise UsageError(f"{word!r} is not key=value.")
+            raise UsageError(f"{word!r} is not KEY=VALUE.")
         try:
             parameters[key] = int(value, 0)
         except ValueError:
@@ -125,9 +125,9 @@ def _control(lab: Lab, options: argparse.Namespace) -> int:
     try:
         message = json.loads(options.message)
     except ValueError as error:
-        raise UsageError(f"That is no JSON: {error}.") from error
+        raise UsageError(f"The message is not JSON: {error}.") from error
     if not isinstance(message, dict):
-        raise UsageError("A message is a JSON object.")
+        raise UsageError("The message must be a JSON object.")
     print(json.dumps(lab.control(options.target).send(message)))
     return 0
 
@@ -233,9 +233,11 @@ _COMMANDS: dict[str, Callable[[Lab, argparse.Namespace], int]] = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="lab", description="Virtual machines with emulated CIPU clocks, on this machine alone."
+        prog="lab", description="Virtual machines with emulated CIPU clocks on this machine."
     )
-    parser.add_argument("--lab", default="main", metavar="NAME", help="which lab (default: main)")
+    parser.add_argument(
+        "--lab", default="main", metavar="NAME", help="name of the lab (default: main)"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="boot machines node1 to nodeN")
@@ -245,46 +247,56 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="debian12 or debian13; may be repeated, and is then dealt out in turn",
+        help="debian12, debian13 or debian13-arm64; repeat it to use several in turn",
     )
-    up.add_argument("--functions", type=int, default=2, help="clock functions each (default: 2)")
-    up.add_argument("--vcpus", type=int, default=1, help="virtual CPUs each (default: 1)")
-    up.add_argument("--memory", type=int, default=1024, help="MiB each (default: 1024)")
     up.add_argument(
-        "--device", action="append", default=[], help="further device of QEMU, such as vmclock"
+        "--functions", type=int, default=2, help="clock functions per machine (default: 2)"
     )
-    up.add_argument("--ssh-port", type=int, help="port of node1 (default: free ones are found)")
+    up.add_argument("--vcpus", type=int, default=1, help="virtual CPUs per machine (default: 1)")
+    up.add_argument(
+        "--memory", type=int, default=1024, help="MiB of memory per machine (default: 1024)"
+    )
+    up.add_argument(
+        "--device", action="append", default=[], help="additional QEMU device, such as vmclock"
+    )
+    up.add_argument(
+        "--ssh-port", type=int, help="port of node1; the others follow (default: free ports)"
+    )
 
-    commands.add_parser("down", help="end the lab, whatever state it is in")
+    commands.add_parser("down", help="end the lab, in whatever state it is")
 
-    status = commands.add_parser("status", help="what runs")
+    status = commands.add_parser("status", help="show machines, functions and active faults")
     status.add_argument("--json", action="store_true")
 
-    ssh = commands.add_parser("ssh", help="go into a machine, or run a command in it")
+    ssh = commands.add_parser("ssh", help="log in to a machine, or run a command in it")
     ssh.add_argument("name")
     ssh.add_argument("remote", nargs=argparse.REMAINDER, metavar="COMMAND")
 
-    console = commands.add_parser("console", help="the last lines of a machine's serial console")
+    console = commands.add_parser(
+        "console", help="show the last lines of a machine's serial console"
+    )
     console.add_argument("name")
     console.add_argument("-n", "--lines", type=int, default=40)
 
-    fault = commands.add_parser("fault", help="make a clock ill, or well again")
+    fault = commands.add_parser("fault", help="start or end a fault of a clock function")
     fault.add_argument("target", metavar="NAME[/FUNCTION]")
     fault.add_argument("what", help="a fault of the emulator, or unplug, plug, clear")
     fault.add_argument("words", nargs="*", metavar="on|off|KEY=VALUE")
 
-    control = commands.add_parser("control", help="send a message to a clock's emulator")
+    control = commands.add_parser("control", help="send a message to the emulator of a function")
     control.add_argument("target", metavar="NAME[/FUNCTION]")
     control.add_argument("message", metavar="JSON")
 
-    shown = commands.add_parser("inventory", help="inventory for Ansible")
+    shown = commands.add_parser("inventory", help="print an inventory for Ansible")
     form = shown.add_mutually_exclusive_group()
     form.add_argument("--yaml", action="store_true", help="as a file")
     form.add_argument("--list", action="store_true", help="as an inventory script (default)")
 
-    reboot = commands.add_parser("reboot", help="restart a machine, perhaps with another kernel")
+    reboot = commands.add_parser("reboot", help="restart a machine, optionally with another kernel")
     reboot.add_argument("name")
-    reboot.add_argument("--kernel", metavar="RELEASE", help="one that is installed in the machine")
+    reboot.add_argument(
+        "--kernel", metavar="RELEASE", help="a kernel that is installed in the machine"
+    )
 
     power = commands.add_parser("power", help="cut a machine's power, shut it down, start it again")
     power.add_argument("name")
@@ -318,6 +330,6 @@ def _parser() -> argparse.ArgumentParser:
         switch.add_argument("name")
         switch.add_argument("state", choices=("on", "off"))
 
-    made = commands.add_parser("images", help="make QEMU and the guest images, boot nothing")
+    made = commands.add_parser("images", help="build QEMU and the guest images only")
     made.add_argument("--image", action="append", default=[], metavar="NAME")
     return parser

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Guest images: made by mmdebstrap, kept in the cache, keyed by what goes into them."""
+"""Guest images: built by mmdebstrap, kept in the cache, keyed by their recipe."""
 
 import functools
 import hashlib
@@ -20,7 +20,7 @@ from .progress import Say, say
 _NEEDS_MIB = 4000
 # An arm64 image takes 12 minutes on a busy amd64 host.
 _SECONDS = 2400
-# The guests keep the mirror but not the host's path to a keyring: theirs is here.
+# The path of the keyring in the guests, whose apt uses the host's mirror.
 _GUEST_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -34,7 +34,7 @@ class Image:
 
     @property
     def disk(self) -> Path:
-        """Raw file system; never written to, each machine has an overlay."""
+        """Raw file system. Read only: each machine writes to an overlay."""
         return self.folder / "root.raw"
 
     @property
@@ -47,7 +47,7 @@ class Image:
 
     @functools.cached_property
     def host_key(self) -> str:
-        """The public key that its sshd shows."""
+        """The public host key of its sshd."""
         text = (self.folder / "ssh_host_ed25519_key.pub").read_text(encoding="ascii")
         return " ".join(text.split()[:2])
 
@@ -58,12 +58,12 @@ def default_names(count: int) -> list[str]:
 
 
 def ensure(names: Iterable[str], say_line: Say = say) -> dict[str, Image]:
-    """The images of these names, made first if need be."""
+    """The images of these names, built first if necessary."""
     wanted = sorted(set(names))
     unknown = [name for name in wanted if name not in recipe.RECIPES]
     if unknown:
         known = ", ".join(recipe.RECIPES)
-        raise UsageError(f"There is no image {', '.join(unknown)}; there are {known}.")
+        raise UsageError(f"Unknown image: {', '.join(unknown)}. Images: {known}.")
     return {name: _ensure(recipe.RECIPES[name], say_line) for name in wanted}
 
 
@@ -81,7 +81,7 @@ def _ensure(wanted: recipe.Recipe, say_line: Say) -> Image:
 
 
 def key(wanted: recipe.Recipe, mirror: aptsource.Mirror, client_key: Path) -> str:
-    """Changes with everything that goes into the image, apart from the packages' versions."""
+    """Changes with everything in the image's recipe, but not with versions of packages."""
     parts = [repr(wanted), repr(mirror), keys.public_key(client_key)]
     parts.append(recipe.fingerprint(wanted))
     parts += aptsource.carried_options()
@@ -119,7 +119,7 @@ def _python() -> str:
 
 
 def _work_folder(folder: Path) -> Path:
-    """Where to unpack. Without root another user has to reach it, which a home often forbids."""
+    """Folder to unpack in. Without root another user must reach it, unlike many a home."""
     reachable = all(parent.stat().st_mode & 0o001 for parent in [folder, *folder.parents])
     if host.is_root() or reachable:
         return folder
@@ -129,13 +129,13 @@ def _work_folder(folder: Path) -> Path:
 
 
 def _empty_disk(work: Path) -> Path:
-    """An empty file that the user of the build's namespace may fill."""
+    """An empty file that the user of the build's namespace can write to."""
     work.chmod(0o755)
     inner = work / "disk"
     inner.mkdir()
     inner.chmod(0o755)
     if not host.is_root():
-        # mmdebstrap makes its own folder here, as that other user.
+        # mmdebstrap creates its own folder here, as that user.
         work.chmod(0o1777)
     disk = inner / "root.raw"
     disk.touch()
@@ -144,7 +144,7 @@ def _empty_disk(work: Path) -> Path:
 
 
 def _keep(disk: Path, target: Path) -> None:
-    """Move the image, holes and all, perhaps to another file system."""
+    """Move the image with its holes, also to another file system."""
     if disk.stat().st_dev == target.parent.stat().st_dev and os.access(disk.parent, os.W_OK):
         disk.rename(target)
     else:
@@ -158,7 +158,7 @@ def _mmdebstrap(
     wanted: recipe.Recipe, mirror: aptsource.Mirror, folder: Path, disk: Path
 ) -> list[str]:
     mke2fs = f"{host.program('mke2fs')} {' '.join(recipe.MKE2FS)}"
-    # A plain bind mount of the tree shows what is in it and not what is mounted on it.
+    # A plain bind mount shows the tree without the file systems that are mounted on it.
     pack = (
         'set -eu; tree=$(mktemp -d); mount --bind "$1" "$tree"; '
         f'{mke2fs} -d "$tree" {disk} {recipe.DISK_SIZE}; umount "$tree"; rmdir "$tree"'
@@ -173,11 +173,11 @@ def _mmdebstrap(
         f"--include={','.join(recipe.packages(wanted))}",
         *(f"--aptopt={option}" for option in options),
         *(f"--dpkgopt={option}" for option in recipe.DPKG_OPTIONS),
-        # The check wants the emulator inside the tree; with flag F it is not needed there.
+        # The check looks for the emulator inside the tree, where flag F makes it unnecessary.
         "--skip=cleanup/apt" + ("" if wanted.architecture == "amd64" else ",check/qemu"),
         f"--essential-hook=tar-in {folder / 'guest.tar'} /",
         f"--customize-hook={recipe.customize(wanted)}",
-        # The package of the keyring may not be there; a copy always is where the guest looks.
+        # The guest may not have the package with the keyring, so copy the host's.
         "--customize-hook="
         f'mkdir -p "$1{Path(_GUEST_KEYRING).parent}"; [ -e "$1{_GUEST_KEYRING}" ] || '
         f'cp {mirror.keyring} "$1{_GUEST_KEYRING}"',

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One virtual machine: any kernel and initrd, with or without disk and network, and its console.
 
-Serves the lab's guests and equally a test that boots a kernel of its own from an initramfs.
+Used for the lab's guests, and by tests that boot their own kernel from an initramfs.
 """
 
 import contextlib
@@ -71,7 +71,7 @@ def functions_in(folder: Path, names: Sequence[str], platform: Platform = AMD64)
 
 @dataclass
 class Spec:
-    """What a machine is made of."""
+    """Hardware, kernel and files of a machine."""
 
     name: str
     folder: Path
@@ -84,19 +84,19 @@ class Spec:
     functions: list[Function] = field(default_factory=list)
     # Names of functions that are not plugged in when the machine starts.
     absent: frozenset[str] = frozenset()
-    # Further -device arguments of QEMU, such as "vmclock".
+    # Additional -device arguments of QEMU, such as "vmclock".
     devices: list[str] = field(default_factory=list)
-    # Port of the host's loopback that leads to the guest's port 22. Without one: no network.
+    # Port of the host's loopback that is forwarded to the guest's port 22. None: no network.
     ssh_port: int | None = None
-    # Ends with the process that started it, where QEMU can do that.
+    # Whether it ends with the process that started it, if QEMU supports that.
     owned: bool = False
-    # "kvm" or "tcg"; None takes what works here.
+    # "kvm" or "tcg". None: KVM if it works here.
     accelerator: str | None = None
     platform: Platform = AMD64
 
 
 class Machine:
-    """A machine that can be started, watched, unplugged from and ended."""
+    """A machine that can be started, watched, interrupted and ended."""
 
     def __init__(self, spec: Spec, qemu: Qemu) -> None:
         self.spec = spec
@@ -172,10 +172,10 @@ class Machine:
             if len(os.fsencode(path)) > _LONGEST_SOCKET:
                 raise UsageError(
                     f"{path} is too long for a socket's path.",
-                    "Keep the lab's state in a folder with a shorter path: CIPU_LAB_STATE",
+                    "Set CIPU_LAB_STATE to a folder with a shorter path.",
                 )
         if self.running:
-            raise LabError(f"{self.spec.name} is running.")
+            raise LabError(f"{self.spec.name} is running already.")
         for stale in (self.console_socket, self.qmp_socket):
             stale.unlink(missing_ok=True)
         command = self.command()
@@ -205,7 +205,7 @@ class Machine:
         return known is not None and known.alive()
 
     def stop(self) -> None:
-        """End it at once; its disk is an overlay that nobody keeps."""
+        """End it at once, without shutting the guest down."""
         process.stop(self.pidfile)
         for path in (self.console_socket, self.qmp_socket):
             path.unlink(missing_ok=True)
@@ -242,11 +242,11 @@ class Machine:
         self.stop()
 
     def console(self, lines: int = 40) -> str:
-        """The last lines of the serial console, without what is for a terminal."""
+        """The last lines of the serial console, without terminal control sequences."""
         return _FOR_TERMINALS.sub("", tail(self.console_log, lines))
 
     def console_text(self) -> str:
-        """Everything the serial console has shown."""
+        """All output of the serial console."""
         try:
             return self.console_log.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
@@ -259,11 +259,11 @@ class Machine:
         cancelled: threading.Event | None = None,
         start: int = 0,
     ) -> re.Match[str]:
-        """Wait until the console's text, from character `start` on, holds the pattern."""
+        """Wait until the console's text, from character `start` on, matches the pattern."""
         wanted = re.compile(pattern, re.MULTILINE)
 
         def seen() -> re.Match[str] | None:
-            # In this order: what it said last is read even if it has ended since.
+            # In this order, so that the last output is read even if the machine has ended.
             running = self.running
             found = wanted.search(self.console_text(), start)
             if found is None and not running:
@@ -284,14 +284,14 @@ class Machine:
             line.connect(str(self.console_socket))
             line.sendall(text.encode())
             line.shutdown(socket.SHUT_WR)
-            # QEMU closes its end when it has taken everything.
+            # QEMU closes its end when it has read everything.
             with contextlib.suppress(TimeoutError, ConnectionError):
                 while line.recv(65536):
                     pass
 
     def trouble(self, sentence: str) -> LabError:
-        """An error that shows where the machine had got to."""
-        shown = self.console() or tail(self.log) or "(it showed nothing)"
+        """An error with the last lines of the console."""
+        shown = self.console() or tail(self.log) or "(no output)"
         return LabError(sentence, f"Last lines of the console of {self.spec.name}:\n{shown}")
 
     def qmp(self, command: str, /, **arguments: object) -> object:
@@ -299,7 +299,7 @@ class Machine:
         return qmp.command(self.qmp_socket, command, **arguments)
 
     def unplug(self, name: str, seconds: float = 60) -> None:
-        """Take a function out in the orderly way, or what is left of one that vanished."""
+        """Unplug a function in the orderly way, or remove one that vanished."""
         function = self.function(name)
         try:
             hotplug.unplug(self.qmp_socket, function.name, function.control, seconds)
@@ -307,7 +307,7 @@ class Machine:
             raise self.trouble(error.message) from error
 
     def plug(self, name: str) -> None:
-        """Put a function in again, at its place."""
+        """Plug a function in again, at its place."""
         function = self.function(name)
         hotplug.plug(self.qmp_socket, _device(function), function.control)
 

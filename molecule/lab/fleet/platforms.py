@@ -31,8 +31,8 @@ AMD64 = Platform(
     # Nested virtualisation only makes the guest load modules for it.
     cpu="max,svm=off,la57=off",
     console="ttyS0",
-    # The TSC is the host's own and the timer works, whatever an interrupt that a busy host delivers
-    # late suggests. Without these the guest may select a bad clocksource, or panic.
+    # The TSC is the host's and the timer works, even if a busy host delivers an interrupt late.
+    # Without these the guest may select a bad clocksource, or panic.
     parameters="tsc=reliable no_timer_check",
     root_ports=False,
 )

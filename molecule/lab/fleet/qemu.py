@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A QEMU that has vfio-user-pci: the host's own if it is new enough, else one kept in the cache.
+"""A QEMU with vfio-user-pci: the host's if it is new enough, else one that is kept in the cache.
 
-The cached one is unpacked from Debian's packages, not installed, and runs through its own dynamic
-loader, so the host's libraries do not matter.
+The cached one is unpacked from Debian's packages, not installed. It runs through its own dynamic
+loader, so it does not use the host's libraries.
 """
 
 import functools
@@ -69,7 +69,7 @@ def tree(say_line: Say = say, platform: Platform = AMD64) -> Path:
 
 
 def _mmdebstrap(mirror: aptsource.Mirror, platform: Platform) -> list[str]:
-    # QEMU's backport needs others from there, so the whole suite goes above the release.
+    # QEMU's backport needs other backports, so the whole suite has priority over the release.
     pin = f"Package: *\\nPin: release n={_SUITE}-backports\\nPin-Priority: 900\\n"
     options = ['APT::Install-Recommends "false"', 'Acquire::Languages "none"']
     return [
@@ -92,22 +92,22 @@ def _build(command: list[str], folder: Path, say_line: Say, platform: Platform) 
     archive = folder / "tree.tar"
     arguments = [str(archive) if word == "-" else word for word in command]
     run_logged([host.program("mmdebstrap"), *arguments], folder / "build.log", _SECONDS, say_line)
-    # The parts that run; documentation and the rest of a Debian system stay out.
+    # Only the parts that run, without documentation and the rest of a Debian system.
     unpack = ["tar", "-xf", str(archive), "-C", str(folder), "--no-same-owner", "--wildcards"]
     unpack += ["./usr/bin/qemu-*", "./usr/lib", "./usr/lib64", "./usr/share/qemu"]
     unpack += ["./usr/share/seabios"]
     run_logged(unpack, folder / "unpack.log", _SECONDS, say_line)
     archive.unlink()
     if not _has_vfio_user(from_tree(folder, platform)):
-        raise LabError("The QEMU that the package mirror offers has no vfio-user-pci.")
+        raise LabError("QEMU of the package mirror has no vfio-user-pci.")
 
 
 @functools.cache
 def from_tree(folder: Path, platform: Platform = AMD64) -> Qemu:
-    """The QEMU that was unpacked into this folder."""
+    """The QEMU that is unpacked in this folder."""
     loader = next(folder.glob("usr/lib64/ld-linux-*"), None)
     if loader is None:
-        raise LabError(f"{folder} holds no dynamic loader.", f"Remove it: rm -r {folder}")
+        raise LabError(f"{folder} contains no dynamic loader.", f"Remove it: rm -r {folder}")
     libraries = folder / _LIBRARIES
     run = [str(loader), "--library-path", str(libraries)]
     environ = {"QEMU_MODULE_DIR": str(libraries / "qemu")}

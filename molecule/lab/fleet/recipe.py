@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes into a guest image. A change of anything here builds the images again."""
+"""The content of a guest image. A change of anything here builds the images again."""
 
 import io
 import tarfile
@@ -32,8 +32,8 @@ RECIPES = {
     )
 }
 
-# The cloud kernel is what Debian's own images for virtual machines carry: fewer drivers, so it
-# boots faster under emulation. Its headers come at the same version, from the same run of apt.
+# The cloud kernel is the one of Debian's images for virtual machines. It has fewer drivers, so it
+# boots faster under emulation. Its headers have the same version, from the same run of apt.
 PACKAGES = (
     "systemd-sysv",
     "udev",
@@ -57,7 +57,7 @@ PACKAGES = (
     "ca-certificates",
 )
 
-# Not installed: in the image's package cache, so that installing it later needs no download.
+# Not installed, but in the image's package cache, so that installing it needs no download.
 FETCHED = ("chrony",)
 
 # Packages that stay in the guests' package lists, besides installed ones and kernels: see
@@ -202,7 +202,7 @@ def customize(wanted: Recipe) -> str:
 
 
 def guest_files(authorized_key: str, host_key: Path) -> bytes:
-    """A tar of the files that go into the guest before its packages do; root owns them all."""
+    """A tar of the files that are in the guest before its packages; root owns all of them."""
     content = {
         str(path.relative_to(GUEST_FILES)): (path.read_bytes(), path.stat().st_mode & 0o777)
         for path in sorted(GUEST_FILES.rglob("*"))

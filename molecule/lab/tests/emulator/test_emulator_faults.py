@@ -265,7 +265,7 @@ def test_vanish_during_a_slow_read(guest: Client, control: ControlClient) -> Non
     assert control.do("status")["listening"] is True
 
 
-def test_return_says_so_when_its_path_was_taken(
+def test_return_reports_that_its_path_is_in_use(
     guest: Client, control: ControlClient, emulator: Running
 ) -> None:
     control.do("fault", name="vanish")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's command line over stand-ins for QEMU and the images; all processes are real.
+"""The lab's command line with stand-ins for QEMU and the images; all processes are real.
 
-Run as a program it is the command line itself, so that it can be killed.
+As a program it is the command line itself, so that a test can kill it.
 """
 
 import os
@@ -45,13 +45,13 @@ def install() -> None:
 
 
 def started(folder: Path) -> list[Process]:
-    """Processes that a lab has pidfiles of."""
+    """Processes with a pidfile in a lab's folder."""
     found = [load(path) for path in folder.glob("*/*.pid")]
     return [process for process in found if process is not None]
 
 
 def left_running(folder: Path) -> list[str]:
-    """Command lines of processes that have anything to do with a folder."""
+    """Command lines of processes that mention a folder."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:

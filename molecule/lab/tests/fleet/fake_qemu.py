@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for QEMU: takes its command line, writes a console, opens its sockets, boots nothing.
+"""Replaces QEMU: accepts its command line, writes a console, opens its sockets, boots nothing.
 
 It accepts every QMP command and appends it to qmp.log beside the console's log.
-FAKE_QEMU_<name of the machine> says how: "ready", "dies", "panics" or "hangs".
+FAKE_QEMU_<name of the machine> sets the behaviour: "ready", "dies", "panics" or "hangs".
 """
 
 import contextlib

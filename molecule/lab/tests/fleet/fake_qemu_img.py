@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for qemu-img: a disk is an ordinary file, a snapshot is a copy beside it."""
+"""Replaces qemu-img: a disk is an ordinary file, a snapshot is a copy beside it."""
 
 import shutil
 import sys

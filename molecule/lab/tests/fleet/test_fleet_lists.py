@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which packages a guest's apt knows."""
+"""The package lists of a guest."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ Status: install ok installed
 """
 
 
-def test_kept_are_the_named_the_installed_the_kernels_and_what_they_need() -> None:
+def test_named_and_installed_packages_kernels_and_dependencies_are_kept() -> None:
     kept = wanted(stanzas(AVAILABLE), stanzas(INSTALLED), ["chrony"])
     known = {stanza.split()[1] for stanza in stanzas(AVAILABLE)}
     assert kept & known == {
@@ -74,5 +74,5 @@ def test_lists_of_a_tree_are_trimmed_in_place(tmp_path: Path) -> None:
     assert "chrony" not in kept
 
 
-def test_what_lies_in_the_cache_is_known() -> None:
+def test_packages_in_the_cache_stay_in_the_lists() -> None:
     assert set(recipe.FETCHED) <= set(recipe.KNOWN)

@@ -50,7 +50,7 @@ def test_a_power_cut_kills_qemu_and_keeps_the_disk_and_the_emulators(
         assert node.overlay.read_text(encoding="ascii") == "written"
         assert "clock_abnormal" in lab.control("node1").status()["faults"]
         assert cli.main(["power", "node1", "on"]) == cli.EXIT_FAILED
-        assert "node1 is running." in capsys.readouterr().err
+        assert "node1 is running already." in capsys.readouterr().err
 
 
 def test_a_machine_starts_without_a_function(lab: Lab, stand_ins: Path) -> None:
