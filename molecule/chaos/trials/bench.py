@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One host with its saved disks, and complete rollouts to compare interrupted ones with."""
 
+import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,18 @@ class Reference:
     new: State
     seconds: float
     steps: list[Step] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, saved: dict[str, Any]) -> "Reference":
+        """A reference from the JSON of `asdict`."""
+        # JSON has lists instead of tuples.
+        states: list[dict[str, Any]] = [
+            {key: tuple(value) if isinstance(value, list) else value for key, value in each.items()}
+            for each in (saved["old"], saved["new"])
+        ]
+        old, new = (State(**each) for each in states)
+        steps = [Step(**step) for step in saved["steps"]]
+        return cls(saved["point"], old, new, saved["seconds"], steps)
 
 
 class PreparationError(Exception):
@@ -91,8 +104,16 @@ class Bench:
         disk.save(self.node, point)
         self.node.power_on()
 
-    def prepare(self, old_driver: dict[str, Any]) -> None:
-        """Roll out without interruptions, and save the disks that the tries start from."""
+    def prepare(self, old_driver: dict[str, Any], saved: Path | None = None) -> None:
+        """Roll out without interruptions, and save the disks that the tries start from.
+
+        With `saved`, the disks and results of an earlier run are used if that file exists.
+        """
+        if saved is not None and saved.exists():
+            content = json.loads(saved.read_text(encoding="utf-8"))
+            self.references = {name: Reference.load(each) for name, each in content.items()}
+            self.report(f"{self.image}: continuing with the disks of an earlier run")
+            return
         self.node.login.run("sh", "-s", stdin=PREPARE)
         self.save("fresh")
         # The first of each version may compile the driver; what it built is kept in the cache.
@@ -104,6 +125,11 @@ class Bench:
         self._complete("old", old_driver)
         self.save("old")
         self.references["upgrade"] = self._reference("old", "upgrade")
+        if saved is not None:
+            new = saved.with_name(f"{saved.name}.new")
+            content = {name: asdict(each) for name, each in self.references.items()}
+            new.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            new.rename(saved)
 
     def _complete(self, label: str, variables: dict[str, Any] | None = None) -> Rollout:
         with self.rollout(label, variables) as run:

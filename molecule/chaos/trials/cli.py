@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The chaos scenario: options come from the environment, so that `make` passes them on."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -40,10 +41,11 @@ class Options:
     kinds: tuple[str, ...]
     images: tuple[str, ...]
     minutes: float
+    keep: bool
 
 
 def options(environ: Mapping[str, str]) -> Options:
-    """Options from TRIES, SEED, KINDS, IMAGES and MINUTES."""
+    """Options from TRIES, SEED, KINDS, IMAGES, MINUTES and KEEP."""
     kinds = tuple(environ.get("KINDS", "").split()) or tuple(KINDS)
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
@@ -57,7 +59,8 @@ def options(environ: Mapping[str, str]) -> Options:
         raise OptionError(f"TRIES, SEED and MINUTES must be numbers: {error}") from error
     if tries < 1:
         raise OptionError(f"TRIES is {tries} and must be at least 1")
-    return Options(tries, seed, kinds, images, minutes)
+    keep = environ.get("KEEP", "") not in ("", "0")
+    return Options(tries, seed, kinds, images, minutes, keep)
 
 
 def main() -> int:
@@ -74,20 +77,41 @@ def main() -> int:
     console.print(
         f"chaos: SEED={chosen.seed} TRIES={chosen.tries} images {', '.join(chosen.images)}"
     )
+    lab = Lab(LAB)
+    results = lab.folder / "results.json" if chosen.keep else folder / "results.json"
     try:
-        with Lab(LAB) as lab:
-            lab.down()
-            nodes = lab.up(len(chosen.images), images_named=chosen.images, function_count=1)
-            outcomes, complete = Run(chosen, lab, folder, logs).all(nodes)
+        nodes = start(lab, chosen)
+        earlier = table.load(results) if chosen.keep else []
+        outcomes, complete = Run(chosen, lab, folder, logs).all(nodes)
+        outcomes = [*earlier, *outcomes]
+        table.save(outcomes, chosen.seed, results)
     except (LabError, PreparationError) as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 1
-    table.save(outcomes, chosen.seed, folder / "results.json")
+    finally:
+        if not chosen.keep:
+            lab.down()
     console.print(table.table(outcomes))
-    console.print(f"Every try: {folder}/results.json, logs: {logs}", soft_wrap=True)
+    console.print(f"Every try: {results}, logs: {logs}", soft_wrap=True)
     if not complete:
         console.print("chaos: not complete, see the messages above")
     return 0 if complete and table.passed(outcomes) else 1
+
+
+def start(lab: Lab, chosen: Options) -> list[Node]:
+    """The machines: those of an earlier run if they are of use, else new ones."""
+    stamp = lab.folder / "chaos"
+    wanted = f"{collection.fingerprint()} {' '.join(chosen.images)}\n"
+    if chosen.keep and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
+        # Without a state, the lab was ended with `lab down`.
+        with contextlib.suppress(LabError):
+            return lab.nodes()
+    lab.down()
+    for left in (stamp, *lab.folder.glob("*.json")):
+        left.unlink(missing_ok=True)
+    nodes = lab.up(len(chosen.images), images_named=chosen.images, function_count=1)
+    stamp.write_text(wanted, encoding="ascii")
+    return nodes
 
 
 class Run:
@@ -122,7 +146,8 @@ class Run:
         """Make the tries of one host."""
         complete = True
         try:
-            bench.prepare(old)
+            saved = self.lab.folder / f"{bench.node.name}.json" if self.chosen.keep else None
+            bench.prepare(old, saved)
             for kind in self.chosen.kinds:
                 for trial in trials(kind, bench, self.chosen.tries, self.chosen.seed):
                     if self.stopped.is_set() or time.monotonic() > self.end_s:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Everything that the chaos scenario expects of the collection: playbook, variables, files."""
 
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -13,6 +14,8 @@ LIMITS = ROOT / "molecule/shared/group_vars/clocks.yml"
 # Older than every released driver.
 OLD_VERSION = "0.0.1"
 MODULE = "ptp_cipu"
+# Folders that decide what a rollout does.
+_CONTENT = ("driver", "native", "playbooks", "plugins", "roles")
 
 _VERSION_LINES = {
     "dkms.conf": (r"(?m)^PACKAGE_VERSION=.*$", f'PACKAGE_VERSION="{OLD_VERSION}"'),
@@ -23,6 +26,16 @@ _VERSION_LINES = {
 def variables(cache: Path) -> dict[str, Any]:
     """Variables of every rollout: the driver is built once, and its archive is kept."""
     return {"cipu_driver_build": "once", "cipu_driver_cache_path": str(cache / "driver")}
+
+
+def fingerprint() -> str:
+    """Changes with every file that decides what a rollout does."""
+    digest = hashlib.sha256()
+    for folder in _CONTENT:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def old_driver(folder: Path) -> dict[str, Any]:

@@ -50,6 +50,13 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     return shown
 
 
+def load(path: Path) -> list[Outcome]:
+    """The tries in a file, or none if there is no file."""
+    if not path.exists():
+        return []
+    return [Outcome(**each) for each in json.loads(path.read_text(encoding="utf-8"))["tries"]]
+
+
 def save(outcomes: Sequence[Outcome], seed: int, path: Path) -> None:
     """Write every try to a file."""
     new = path.with_name(f"{path.name}.new")

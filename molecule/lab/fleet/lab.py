@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet in a box: start all machines or none, query them, and end them in any state."""
+"""The lab as a whole: start all machines or none, query them, and end them in any state."""
 
 import contextlib
 import shutil

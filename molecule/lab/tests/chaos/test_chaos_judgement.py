@@ -3,12 +3,17 @@
 
 import json
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fleet import LabError
 from trials import collection, hosts, table
-from trials.cli import OptionError, options
+from trials.bench import Reference
+from trials.cli import OptionError, options, start
 from trials.kinds import KINDS, Outcome, fractions
+from trials.rollout import Step
 
 PRINTED = """\
 daemon=chrony.service:412
@@ -106,3 +111,63 @@ def test_options_come_from_the_environment() -> None:
 def test_options_that_cannot_be_used(environ: dict[str, str]) -> None:
     with pytest.raises(OptionError):
         options(environ)
+
+
+def test_references_and_tries_survive_a_run(tmp_path: Path) -> None:
+    state = hosts.parse(PRINTED)
+    step = Step("Install chrony#1", "ansible.builtin.apt", True, False)
+    reference = Reference("fresh", hosts.State(("a.service",)), state, 12.5, [step])
+    assert Reference.load(json.loads(json.dumps(asdict(reference)))) == reference
+    outcome = _outcome("ssh-lost", 3.0, True, "new")
+    assert table.load(tmp_path / "none.json") == []
+    table.save([outcome], 7, tmp_path / "results.json")
+    assert table.load(tmp_path / "results.json") == [outcome]
+
+
+def test_machines_are_kept_while_the_collection_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    class FakeLab:
+        folder = tmp_path
+
+        def nodes(self) -> list[str]:
+            if calls[-1:] == ["down"]:
+                raise LabError("not up")
+            return ["kept"]
+
+        def down(self) -> None:
+            calls.append("down")
+
+        def up(self, count: int, **_options: object) -> list[str]:
+            calls.append("up")
+            return ["new"] * count
+
+    lab: Any = FakeLab()
+    chosen = options({"KEEP": "1", "IMAGES": "debian13"})
+    monkeypatch.setattr(collection, "fingerprint", lambda: "one")
+    assert start(lab, chosen) == ["new"]
+    (tmp_path / "node1.json").touch()
+    assert start(lab, chosen) == ["kept"]
+    assert calls == ["down", "up"]
+    monkeypatch.setattr(collection, "fingerprint", lambda: "two")
+    assert start(lab, chosen) == ["new"]
+    assert not (tmp_path / "node1.json").exists()
+    assert start(lab, options({"IMAGES": "debian13"})) == ["new"]
+    assert start(lab, chosen) == ["kept"]
+    lab.down()
+    assert start(lab, chosen) == ["new"]
+
+
+def test_the_fingerprint_follows_the_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collection, "ROOT", tmp_path)
+    (tmp_path / "roles").mkdir()
+    (tmp_path / "roles/a.yml").write_text("one", encoding="ascii")
+    first = collection.fingerprint()
+    (tmp_path / "docs.md").touch()
+    assert collection.fingerprint() == first
+    (tmp_path / "roles/a.yml").write_text("two", encoding="ascii")
+    assert collection.fingerprint() != first
