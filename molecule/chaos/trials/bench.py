@@ -73,6 +73,7 @@ class Bench:
         self.inventory = folder / f"{node.name}.yml"
         self.inventory.write_text(inventory.yaml([node]), encoding="utf-8")
         self._runs = 0
+        self._current: Rollout | None = None
 
     def command(self, *words: str) -> list[str]:
         """A `lab` command line for this host's lab."""
@@ -87,9 +88,9 @@ class Bench:
         """Start a rollout on this host."""
         self._runs += 1
         log = self.folder / f"{self.image}-{self._runs:04d}-{label}.log"
-        return Rollout(
-            self.node.name, self.inventory, log, {**self.variables, **(variables or {})}, trigger
-        )
+        merged = {**self.variables, **(variables or {})}
+        self._current = Rollout(self.node.name, self.inventory, log, merged, trigger)
+        return self._current
 
     def begin(self, point: str, without: tuple[str, ...] = ()) -> None:
         """Start the host from a saved disk, whatever it is doing now."""
@@ -165,7 +166,9 @@ class Bench:
         return f"{self.folder}/{self.image}-{self._runs:04d}-*"
 
     def end(self) -> None:
-        """Leave the machine in a state in which the lab can be ended."""
+        """End the current rollout and the machine, so that every wait for them ends."""
+        if self._current is not None:
+            self._current.kill()
         try:
             self.node.machine.cut_power()
         except LabError as error:

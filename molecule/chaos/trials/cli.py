@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -70,6 +71,8 @@ def main() -> int:
     except OptionError as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     folder = lab_paths.cache() / "chaos"
     logs = folder / "logs"
     shutil.rmtree(logs, ignore_errors=True)
@@ -88,6 +91,9 @@ def main() -> int:
     except (LabError, PreparationError) as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("chaos: interrupted; everything that was started has ended", file=sys.stderr)
+        return 130
     finally:
         if not chosen.keep:
             lab.down()
@@ -96,6 +102,10 @@ def main() -> int:
     if not complete:
         console.print("chaos: not complete, see the messages above")
     return 0 if complete and table.passed(outcomes) else 1
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def start(lab: Lab, chosen: Options) -> list[Node]:
@@ -126,6 +136,7 @@ class Run:
         self.outcomes: list[Outcome] = []
         self.end_s = time.monotonic() + chosen.minutes * 60
         self.stopped = threading.Event()
+        self.lock = threading.Lock()
 
     def all(self, nodes: list[Node]) -> tuple[list[Outcome], bool]:
         """Make all tries. The second value is False if one could not be made."""
@@ -138,6 +149,8 @@ class Run:
                 done = list(pool.map(lambda bench: self.one(bench, old), benches))
             except BaseException:
                 self.stopped.set()
+                for bench in benches:
+                    bench.end()
                 raise
         order = {kind: number for number, kind in enumerate(KINDS)}
         return sorted(self.outcomes, key=lambda each: order[each.kind]), all(done)
@@ -167,7 +180,10 @@ class Run:
         except LabError as error:
             outcome.notes.append(f"lab: {error.message}")
         # A host that the lab could not bring back counts as one without a time daemon.
-        self.outcomes.append(outcome)
+        with self.lock:
+            self.outcomes.append(outcome)
+            # So that the tries of a run that is killed are not lost.
+            table.save(self.outcomes, self.chosen.seed, self.logs / "so-far.json")
         daemon = "NO TIME DAEMON" if outcome.daemon_s is None else f"time {outcome.daemon_s:.0f} s"
         rerun = "rerun clean" if outcome.clean else f"RERUN NOT CLEAN ({outcome.state})"
         console.print(
