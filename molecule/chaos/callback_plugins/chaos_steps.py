@@ -22,7 +22,7 @@ requirements:
 
 
 class CallbackModule(CallbackBase):
-    """Tasks are told apart by name and occurrence, which are the same in every run."""
+    """Identifies tasks by name and occurrence, which are the same in every run."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"

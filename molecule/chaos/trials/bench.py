@@ -93,7 +93,7 @@ class Bench:
         return self._current
 
     def begin(self, point: str, without: tuple[str, ...] = ()) -> None:
-        """Start the host from a saved disk, whatever it is doing now."""
+        """Start the host from a saved disk, also if it is running."""
         self.node.machine.cut_power()
         disk.restore(self.node, point)
         self.lab.fault(self.node.name, "clear")

@@ -35,7 +35,7 @@ Try = Callable[[Bench, Outcome], None]
 
 @dataclass(frozen=True)
 class Trial:
-    """A try that is to be made."""
+    """One try, before it is made."""
 
     kind: str
     point: str

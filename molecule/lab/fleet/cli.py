@@ -263,7 +263,7 @@ def _parser() -> argparse.ArgumentParser:
         "--ssh-port", type=int, help="port of node1; the others follow (default: free ports)"
     )
 
-    commands.add_parser("down", help="end the lab, in whatever state it is")
+    commands.add_parser("down", help="end the lab in any state")
 
     status = commands.add_parser("status", help="show machines, functions and active faults")
     status.add_argument("--json", action="store_true")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No module of the lab imports itself by way of others, in whatever part of its text."""
+"""The imports of the lab's packages form no circle, including imports inside functions."""
 
 import ast
 from graphlib import CycleError, TopologicalSorter

@@ -210,7 +210,7 @@ def test_all_ones(guest: Client, control: ControlClient, config: bool) -> None:
     if config:
         guest.set_config(4, 2, 0)
     control.do("clear")
-    assert guest.read("dev_stat") == 2, "what was written meanwhile is lost"
+    assert guest.read("dev_stat") == 2, "writes during the fault are lost"
     assert control.do("status")["bus_master"] is True
     assert control.do("counts")["timestamps"]["all_ones"] == 1
 
