@@ -20,7 +20,7 @@ from rich.console import Console
 
 from . import collection, table
 from .bench import Bench, PreparationError
-from .kinds import KINDS, Outcome, Trial, trials
+from .kinds import KINDS, Outcome, Trial, needed, trials
 
 LAB = "molecule-chaos"
 IMAGES = "debian12 debian13"
@@ -160,7 +160,7 @@ class Run:
         complete = True
         try:
             saved = self.lab.folder / f"{bench.node.name}.json" if self.chosen.keep else None
-            bench.prepare(old, saved)
+            bench.prepare(needed(self.chosen.kinds), old, saved)
             for kind in self.chosen.kinds:
                 for trial in trials(kind, bench, self.chosen.tries, self.chosen.seed):
                     if self.stopped.is_set() or time.monotonic() > self.end_s:

@@ -28,6 +28,11 @@ def variables(cache: Path) -> dict[str, Any]:
     return {"cipu_driver_build": "once", "cipu_driver_cache_path": str(cache / "driver")}
 
 
+def archives(used: dict[str, Any]) -> set[Path]:
+    """Files of the cache that these variables name."""
+    return {path for path in Path(used["cipu_driver_cache_path"]).rglob("*") if path.is_file()}
+
+
 def fingerprint() -> str:
     """Changes with every file that decides what a rollout does."""
     digest = hashlib.sha256()

@@ -3,6 +3,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,15 +77,23 @@ def wait_daemon(node: Node, seconds: float = DAEMON_SECONDS) -> float | None:
     return time.monotonic() - started_s
 
 
-def wait_state(node: Node, wanted: State, seconds: float = SETTLE_SECONDS) -> State:
-    """The state of a host as soon as it is the wanted one, or after this time."""
+def wait_until(
+    node: Node, accept: Callable[[State], bool], seconds: float = SETTLE_SECONDS
+) -> State:
+    """The state of a host as soon as it is accepted, or after this time."""
     last = read(node)
 
-    def equal() -> bool:
+    def accepted() -> bool:
         nonlocal last
         last = read(node)
-        return last == wanted
+        return accept(last)
 
-    with contextlib.suppress(TimeoutExpiredError):
-        until(equal, seconds, f"state of {node.name}", pace=_PACE_SECONDS)
+    if not accept(last):
+        with contextlib.suppress(TimeoutExpiredError):
+            until(accepted, seconds, f"state of {node.name}", pace=_PACE_SECONDS)
     return last
+
+
+def wait_state(node: Node, wanted: State) -> State:
+    """The state of a host as soon as it is the wanted one, or after a while."""
+    return wait_until(node, lambda state: state == wanted)

@@ -2,7 +2,7 @@
 """The ways to interrupt a rollout. Each try starts from a saved disk and ends with a judgement."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from fleet import LabError, disk, mirror
@@ -45,6 +45,11 @@ class Trial:
 def trials(kind: str, bench: Bench, tries: int, seed: int) -> Iterator[Trial]:
     """The tries of one kind on one host."""
     return KINDS[kind](kind, bench, tries, seed)
+
+
+def needed(kinds: Sequence[str]) -> list[str]:
+    """References that these kinds need, in the order in which they are prepared."""
+    return ["first", *(["upgrade"] if set(kinds) & set(UPGRADES) else [])]
 
 
 def fractions(seed: int, kind: str, image: str, tries: int) -> list[float]:
@@ -242,6 +247,9 @@ def _compare(bench: Bench, reference: Reference, outcome: Outcome, passed: bool)
         outcome.notes.append(state.differences(reference.new))
     outcome.clean = passed and outcome.state == "new"
 
+
+# References that kinds need, apart from the first rollout.
+UPGRADES = ("controller-killed", "power-cut-upgrade", "disk-full-upgrade", "ssh-lost")
 
 KINDS: dict[str, Callable[[str, Bench, int, int], Iterator[Trial]]] = {
     "controller-killed": _random(("first", "upgrade"), _kill_controller),

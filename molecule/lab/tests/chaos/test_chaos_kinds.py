@@ -164,6 +164,16 @@ def test_every_kind_is_tested() -> None:
     assert {*EVENTS, "function-missing-at-boot", "function-unplugged"} == set(KINDS)
 
 
+def test_only_the_references_that_kinds_need_are_prepared(bench: FakeBench) -> None:
+    assert kinds.needed(list(KINDS)) == ["first", "upgrade"]
+    for kind in KINDS:
+        bench.references = {name: bench.references[name] for name in kinds.needed([kind])}
+        bench.events.clear()
+        for trial in trials(kind, bench, 2, seed=7):  # type: ignore[arg-type]
+            trial.run(bench, Outcome(kind, "debian13", ""))  # type: ignore[arg-type]
+        bench.references = FakeBench().references
+
+
 def test_steps_are_chosen_by_what_they_do(bench: Any) -> None:
     points = [trial.point for trial in trials("disk-full-first", bench, 20, 7)]
     assert points == ["first, Install chrony#1", "first, Copy#1"]
