@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command line: one process emulates one function until it is told to end."""
+"""Command line: one process emulates one function until a signal ends it."""
 
 import argparse
 import contextlib
@@ -65,14 +65,16 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--socket", required=True, help="vfio-user socket to listen on")
     parser.add_argument("--control", required=True, help="control socket to listen on")
-    parser.add_argument("--name", default="cipu0", help="name that status tells")
+    parser.add_argument("--name", default="cipu0", help="name in the status")
     parser.add_argument(
         "--set", action="append", default=[], type=assignment, metavar="REGISTER=VALUE",
         help="value of a register at power-on; may be repeated",
     )  # fmt: skip
     parser.add_argument("--offset-ns", type=nanoseconds, default=0, help="device minus host time")
     parser.add_argument("--drift-ppb", type=ppb, default=0.0, help="frequency error")
-    parser.add_argument("--noise-ns", type=nanoseconds, default=0, help="uniform noise, either way")
+    parser.add_argument(
+        "--noise-ns", type=nanoseconds, default=0, help="uniform noise in both directions"
+    )
     defaults = PciOptions()
     parser.add_argument("--bar0-size", type=int, default=defaults.bar0_size)
     parser.add_argument("--bar0-kind", choices=list(BAR_KINDS), default=defaults.bar0_kind)
@@ -84,7 +86,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--handshake-ms", type=milliseconds, default=10_000,
-        help="how long a client may take to send its VERSION message",
+        help="milliseconds a client may take to send its VERSION message",
     )  # fmt: skip
     parser.add_argument(
         "--die-with-parent",
@@ -95,7 +97,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 
 def end_on_signals(emulator: Emulator) -> None:
-    """Have SIGTERM and SIGINT end the loop, by a socket so that none is missed while it waits."""
+    """End the loop on SIGTERM and SIGINT, through a socket, so that none is missed in a wait."""
     wake, signalled = socket.socketpair()
     wake.setblocking(False)
     signalled.setblocking(False)
@@ -118,7 +120,7 @@ def main(argv: list[str]) -> int:
         options.name, options.socket, options.control, clock, pci, dict(options.set),
         options.handshake_ms * 1000,
     )  # fmt: skip
-    # One that comes while the sockets are made must not leave them behind.
+    # A signal while the sockets are created must not leave them behind.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         if options.die_with_parent:
@@ -128,7 +130,7 @@ def main(argv: list[str]) -> int:
         fail(str(error))
     try:
         end_on_signals(emulator)
-        # The lab may not read this, and may have closed it.
+        # The lab may have closed its end of the output.
         with contextlib.suppress(OSError):
             print(
                 f"{options.name}: {options.socket} is up, control on {options.control}", flush=True

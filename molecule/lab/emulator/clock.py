@@ -2,12 +2,12 @@
 """The clock behind the timestamp register: host time plus a scripted error.
 
 The error is a pure function of the host's CLOCK_REALTIME, so that the difference of two functions
-is known exactly at every instant:
+can be calculated for every instant:
 
     error(t) = offset + drift * (t - anchor)        plus noise, uniform in [-noise, +noise]
 
-Every change starts a new segment; old ones are kept, so that a test can ask for the truth at a
-past time.
+Every change starts a new segment. Old ones are kept, so that a test can get the error at a past
+time.
 """
 
 import random
@@ -23,7 +23,7 @@ PPT = 1_000_000_000_000
 
 
 def days_before_year(year: int) -> int:
-    """Days from 1970-01-01 to 1 January of any Gregorian year, also absurd ones."""
+    """Days from 1970-01-01 to 1 January of any Gregorian year, however far away."""
     y = year - 1
     return 365 * y + y // 4 - y // 100 + y // 400 - 719162
 
@@ -63,7 +63,7 @@ class ClockModel:
         noise_ns: int | None = None,
         step_ns: int = 0,
     ) -> Segment:
-        """Start a new segment. What is not given goes on without a jump."""
+        """Start a new segment. Parameters that are not given continue without a jump."""
         old = self.now
         at = max(time.time_ns(), old.anchor_ns)
         segment = Segment(
@@ -76,7 +76,7 @@ class ClockModel:
         return segment
 
     def segment_at(self, host_ns: int) -> Segment:
-        """The segment in force at a time; the oldest one kept for anything before it."""
+        """The segment that applies at a time; the oldest one for earlier times."""
         for segment in reversed(self._segments):
             if segment.anchor_ns <= host_ns:
                 return segment
@@ -85,7 +85,7 @@ class ClockModel:
     def reader(self, extra_ns: int) -> Callable[[], int]:
         """A function that reads host time + error + extra_ns; rebuilt after every change.
 
-        A closure over the segment in force, because one attribute less per read counts here.
+        A closure over the current segment saves an attribute lookup on each read.
         """
         segment = self.now
         time_ns = time.time_ns

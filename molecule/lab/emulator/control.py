@@ -4,14 +4,11 @@
 import json
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .loop import Loop
 from .operations import Operations
 from .sockets import listen, remove
-
-if TYPE_CHECKING:
-    from .emulator import Emulator
 
 MAX_LINE = 65536
 MAX_CLIENTS = 32
@@ -19,7 +16,7 @@ LINES_A_TURN = 16
 
 
 class ControlClient:
-    """One client. It is not read from while it leaves its replies unread."""
+    """One client. Its requests wait while it does not read its replies."""
 
     def __init__(
         self,
@@ -66,7 +63,7 @@ class ControlClient:
         return True
 
     def _work(self) -> None:
-        """Answer some of the lines that are there; the rest after others had their turn."""
+        """Answer some of the received lines, and the rest after other clients had their turn."""
         for _ in range(LINES_A_TURN):
             line, end, rest = self._received.partition(b"\n")
             if self._closed or self._unsent:
@@ -105,10 +102,10 @@ class ControlClient:
 
 
 class ControlServer:
-    def __init__(self, path: str, emulator: "Emulator", loop: Loop) -> None:
+    def __init__(self, path: str, operations: Operations, loop: Loop) -> None:
         self._path = path
         self._loop = loop
-        self._operations = Operations(emulator)
+        self._operations = operations
         self._clients: set[ControlClient] = set()
         self._listener = listen(path, "control")
         loop.watch(self._listener.fileno(), self._accept)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the guest really did and what it was really told."""
+"""Counts and log of the guest's accesses and of the answers it got."""
 
 from collections import Counter, deque
 from typing import Any
@@ -12,20 +12,20 @@ LOG_KEPT = 4096
 class Counters:
     """Counts of every access, with a log of the last ones.
 
-    Good timestamps of the hot path are counted in `quick` alone and spread over the tables when
-    somebody asks.
+    Valid timestamps of the fast path are counted in `quick` alone, and added to the other counts by
+    `snapshot`.
     """
 
     def __init__(self) -> None:
         self.log: deque[tuple[int, str, str, int, int]] = deque(maxlen=LOG_KEPT)
         self.sequence = 0
         self.last_sync_seen = 0
-        # Timestamps would flush everything else out of the log.
+        # Timestamps would push all other accesses out of the log.
         self.log_timestamps = False
         self.clear()
 
     def clear(self) -> None:
-        """Start counting anew. The log, its sequence and the state of conditions stay."""
+        """Reset the counts. The log, its sequence and the state of conditions stay."""
         self.quick = 0
         self.reads: Counter[str] = Counter()
         self.writes: Counter[str] = Counter()
@@ -62,7 +62,7 @@ class Counters:
         self._transitions(old, new, self.sync_set, self.sync_cleared)
 
     def sync_read(self, value: int) -> None:
-        """A driver can count no changes of conditions but those between two of its reads."""
+        """Count the changes of conditions that a driver can observe between two of its reads."""
         self._transitions(self.last_sync_seen, value, self.seen_set, self.seen_cleared)
         self.last_sync_seen = value
 

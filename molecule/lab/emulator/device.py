@@ -13,7 +13,7 @@ from .registers import BY_NAME, BY_OFFSET, NEGOTIATED, Register
 
 
 class CipuDevice:
-    """The registers of one function. `trigger` raises a vector, or says why not."""
+    """The registers of one function. `trigger` raises a vector, or returns why it cannot."""
 
     def __init__(self, clock: ClockModel, trigger: Callable[[int], str | None]) -> None:
         self.clock = clock
@@ -32,7 +32,7 @@ class CipuDevice:
     # The clock
 
     def refresh(self) -> None:
-        """Rebuild what the timestamp path uses, after any change to what timestamps depend on."""
+        """Rebuild the timestamp path after a change of anything that timestamps depend on."""
         extra = 0
         if self.values["gst_feat"] & reg.FEATURE_EPOCH:
             extra -= epoch_base_ns(self.values["epo_base_yr"])
@@ -49,13 +49,13 @@ class CipuDevice:
         self.quick_time = self._time if plain else None
 
     def timestamp(self) -> int:
-        """The timestamp register with everything that can be wrong with it."""
+        """The timestamp register, with the active faults."""
         if self.frozen_timestamp is not None:
             return self.frozen_timestamp
         value = self._time() & reg.TIME_MASK
         if "reserved_bits" in self.faults:
             value |= reg.TIME_RESERVED
-        # Before the bring-up the driver has not agreed to an epoch: no number here means anything.
+        # Before bring-up no epoch is negotiated, so no value has a meaning.
         invalid = self.values["dev_stat"] == reg.RESET
         invalid |= bool(self.values["sync_stat"] & self.invalid_bits)
         if self._hit("invalid_timestamps") or invalid:
@@ -71,7 +71,7 @@ class CipuDevice:
         return hit
 
     def classify(self, value: int, delay_us: int) -> str:
-        """Which count this timestamp belongs to: a driver can judge it in one way only."""
+        """The one count that this timestamp belongs to."""
         if "all_ones" in self.faults:
             return "all_ones"
         if delay_us * 1000 > self.values["max_lat_ns"]:
@@ -79,7 +79,7 @@ class CipuDevice:
         return "invalid" if value & reg.TIME_INVALID else "valid"
 
     def hit_reply(self, register: Register) -> tuple[str, dict[str, Any]] | None:
-        """The fault that hits the reply to a read of this register, if any, with its parameters."""
+        """The fault that hits the reply to a read of this register and its parameters, or None."""
         if not self.faults.any:
             return None
         hit = self.faults.hit_reply(register.name)
@@ -90,7 +90,7 @@ class CipuDevice:
     # Accesses of the guest
 
     def find(self, offset: int, width: int) -> Register | None:
-        """The register of exactly this place and width; counts what is none."""
+        """The register of exactly this offset and width; other accesses are counted as odd."""
         register = BY_OFFSET.get(offset)
         if register is not None and register.width == width:
             return register
@@ -104,7 +104,7 @@ class CipuDevice:
         return None
 
     def read(self, register: Register) -> int:
-        """What a read of this register gives, before a fault of the reply hits it."""
+        """The value that a read of this register returns, before a fault of the reply hits it."""
         if self._hit("all_ones"):
             return register.mask
         name = register.name
@@ -143,7 +143,7 @@ class CipuDevice:
             self.refresh()
 
     def _refuses(self, name: str, value: int) -> bool:
-        # Negotiation begins when the reset has settled and ends with FEATURE_OK.
+        # Negotiation starts when the reset has settled and ends with FEATURE_OK.
         if self.values["dev_stat"] != reg.RESET or not self._reset_has_settled():
             return True
         if name == "gst_feat":
@@ -178,14 +178,14 @@ class CipuDevice:
             self.counters.refused["dev_stat"] += 1
 
     def reset(self, cause: str) -> None:
-        """Forget the negotiation. Conditions, parameters and the clock go on."""
+        """Clear the negotiation. Conditions, parameters and the clock continue."""
         self.counters.resets[cause] += 1
         self._reset_settles_ns = 0
         for name in NEGOTIATED:
             self.values[name] = 0
         self.refresh()
 
-    # The other side: the hardware
+    # The hardware side
 
     def set_register(self, name: str, value: int | None) -> None:
         """Change a register as the hardware would, or corrupt one that only the guest writes."""
@@ -212,7 +212,7 @@ class CipuDevice:
             self.raise_vector(reg.VECTOR_THRESHOLD)
 
     def set_sync(self, value: int, silent: bool = False) -> None:
-        """Change the conditions and announce it as far as the driver asked for that."""
+        """Change the conditions, and raise the interrupts that the driver negotiated."""
         old = self.values["sync_stat"]
         if value == old:
             return
@@ -231,7 +231,7 @@ class CipuDevice:
             self.counters.suppressed["not_negotiated"] += 1
 
     def raise_vector(self, vector: int) -> str | None:
-        """Raise an interrupt if the function is allowed to; says why not."""
+        """Raise an interrupt if the function may do so; return the reason if not."""
         why = self._trigger(vector) if self.values["dev_stat"] == reg.DRIVER_OK else "not_driver_ok"
         if why is None:
             self.counters.interrupts[vector] += 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The faults that can be switched on at run time, their parameters, and which hits an access."""
+"""Faults that can be switched on at run time: parameters, and which fault hits an access."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ MAX_COUNT = 1 << 32
 MAX_DELAY_US = 60_000_000
 ANY_REGISTER = "any"
 
-# Parameter -> what it may be: a range of integers, a set of words, or a flag.
+# Parameter and its allowed values: a range of integers, a set of words, or a flag.
 COUNT = range(1, MAX_COUNT)
 DELAY = range(MAX_DELAY_US + 1)
 READABLE = (*BY_NAME, ANY_REGISTER)
@@ -44,16 +44,16 @@ REQUIRED = {
     "slow_reset": ("settle_us",),
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
-    # Each costs the guest five seconds of standstill, so one at a time unless told otherwise.
+    # Each stops the guest for five seconds, so only one by default.
     "lost_replies": {"count": 1},
     "all_ones": {"config": True},
 }
-# Only the first that applies hits a read.
+# The first one that applies hits a read, the others do not.
 REPLY_ORDER = ("lost_replies", "error_replies", "short_replies", "slow_reads")
 
 
 def checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a fault, or ValueError with a sentence."""
+    """The parameters of a fault; ValueError with a sentence if they are wrong."""
     rules = PARAMETERS.get(name, ONE_SHOT.get(name))
     if rules is None:
         known = ", ".join(sorted([*PARAMETERS, *ONE_SHOT]))
@@ -82,7 +82,7 @@ def _check(what: str, value: Any, rule: Rule) -> None:
 
 @dataclass
 class Fault:
-    """One fault that is on: its parameters, and how many accesses it still skips and hits."""
+    """One active fault: its parameters, and how many accesses it still skips and hits."""
 
     parameters: dict[str, Any]
     hits: int = 0
@@ -98,7 +98,7 @@ class Fault:
 
 
 class Faults:
-    """The access faults that are on now. Conditions live in the register sync_stat itself."""
+    """The active access faults. Conditions are bits of the register sync_stat."""
 
     def __init__(self, counters: Counters) -> None:
         self._on: dict[str, Fault] = {}
@@ -129,7 +129,7 @@ class Faults:
         return {name: fault.describe() for name, fault in self._on.items()}
 
     def hit(self, name: str) -> bool:
-        """Whether this access is one the fault hits; a counted fault ends with its last hit."""
+        """Whether the fault hits this access. A fault with a count ends with its last hit."""
         fault = self._on.get(name)
         if fault is None:
             return False
@@ -145,7 +145,7 @@ class Faults:
         return True
 
     def hit_reply(self, register: str) -> tuple[str, dict[str, Any]] | None:
-        """The fault that hits the reply to this read, if any, with its parameters."""
+        """The fault that hits the reply to this read and its parameters, or None."""
         for name in REPLY_ORDER:
             fault = self._on.get(name)
             if fault is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One thread, one epoll, and timers of microseconds: all there is to wait for in the emulator."""
+"""The event loop: one thread, one epoll, and timers with microseconds."""
 
 import heapq
 import select
@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 Handler = Callable[[], None]
 
-# epoll counts milliseconds. What is nearer than this is slept through instead.
+# epoll has milliseconds. Timers nearer than this are waited for by sleeping.
 NEAR_NS = 2_000_000
 
 
 class Timer:
-    """A call that is due once; cancelled by setting `action` to None."""
+    """One call at a time in the future. `action` is None once it is cancelled."""
 
     __slots__ = ("action", "due_ns", "order")
 
@@ -46,7 +46,7 @@ class Loop:
             self._epoll.unregister(fd)
 
     def await_room(self, fd: int, wanted: bool) -> None:
-        """Call the handler when the peer takes data again, and not for what it sends, or back."""
+        """Call the handler when the peer can take data (wanted), or when it sends data."""
         self._epoll.modify(fd, select.EPOLLOUT if wanted else select.EPOLLIN)
 
     def after(self, delay_us: int, action: Handler) -> Timer:

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the control socket can do. Every operation gives a reply or a ValueError with a sentence."""
+"""Operations of the control socket. Each returns a reply or raises ValueError with a sentence."""
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import faults as f
 from .clock import PPT_PER_PPB, Segment
 from .counters import LOG_KEPT
+from .function import Function
 from .loop import Timer
 from .registers import SYNC_BITS
 from .sockets import SocketError
-
-if TYPE_CHECKING:
-    from .emulator import Emulator
 
 Request = dict[str, Any]
 Reply = dict[str, Any]
@@ -23,7 +21,7 @@ MAX_TRUTHS = 4096
 
 
 def take(request: Request, key: str, kind: type, default: Any = None) -> Any:
-    """One value of the request, of exactly this type (a bool is no int), or the default."""
+    """One value of the request, of exactly this type (a bool is not an int), or the default."""
     value = request.pop(key, None)
     if value is None:
         return default
@@ -56,9 +54,9 @@ def describe_clock(segment: Segment) -> Reply:
 
 
 class Operations:
-    def __init__(self, emulator: "Emulator") -> None:
-        self._emulator = emulator
-        self._device = emulator.device
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._device = function.device
         self._ends: dict[str, Timer] = {}
         self._operations = {
             "status": self._status,
@@ -98,11 +96,11 @@ class Operations:
     @staticmethod
     def _done(request: Request) -> None:
         if request:
-            raise ValueError(f"not known here: {', '.join(sorted(request))}")
+            raise ValueError(f"unknown parameter: {', '.join(sorted(request))}")
 
     def _status(self, request: Request) -> Reply:
         self._done(request)
-        emulator = self._emulator
+        function = self._function
         sync = self._device.values["sync_stat"]
         conditions: Reply = {
             name: {"invalid": bool(self._device.invalid_bits & bit)}
@@ -110,16 +108,16 @@ class Operations:
             if sync & bit
         }
         return {
-            "name": emulator.name,
-            "connected": emulator.connected,
-            "listening": emulator.listening,
-            "last_disconnect": emulator.last_disconnect,
+            "name": function.name,
+            "connected": function.connected,
+            "listening": function.listening,
+            "last_disconnect": function.last_disconnect,
             **self._device.describe(),
             "conditions": list(conditions),
             "faults": {**conditions, **self._device.faults.describe()},
-            "bus_master": emulator.pci.bus_master,
-            "power_state": "D3" if emulator.pci.asleep else "D0",
-            "msix": {"enabled": emulator.pci.msix_enabled, "vectors": emulator.pci.vectors_in_use},
+            "bus_master": function.pci.bus_master,
+            "power_state": "D3" if function.pci.asleep else "D0",
+            "msix": {"enabled": function.pci.msix_enabled, "vectors": function.pci.vectors_in_use},
             "clock": describe_clock(self._device.clock.now),
         }
 
@@ -165,7 +163,7 @@ class Operations:
         step = take_ns(request, "step_ns", 0)
         self._done(request)
         if drift is not None and not abs(drift) <= MAX_DRIFT_PPB:
-            raise ValueError(f"drift_ppb must be at most {MAX_DRIFT_PPB} either way")
+            raise ValueError(f"drift_ppb must be -{MAX_DRIFT_PPB} to {MAX_DRIFT_PPB}")
         if noise is not None and noise < 0:
             raise ValueError("noise_ns must not be negative")
         segment = self._device.clock.change(offset, drift, noise, step or 0)
@@ -173,14 +171,14 @@ class Operations:
         return {"clock": describe_clock(segment)}
 
     def _truth(self, request: Request) -> Reply:
-        """The clock's error at times of the host's CLOCK_REALTIME, now if none is given."""
+        """The clock's error at times of the host's CLOCK_REALTIME, by default now."""
         at = request.pop("at_ns", None)
         self._done(request)
         many = at if isinstance(at, list) else [time.time_ns() if at is None else at]
         if len(many) > MAX_TRUTHS:
-            raise ValueError(f"at most {MAX_TRUTHS} times at once")
+            raise ValueError(f"at_ns may have at most {MAX_TRUTHS} times")
         if not all(type(one) is int and -MAX_NS <= one < MAX_NS for one in many):
-            raise ValueError("at_ns must be an integer or a list of integers, of 64 bits")
+            raise ValueError("at_ns must be a 64-bit integer or a list of 64-bit integers")
         truths = []
         for one in many:
             segment = self._device.clock.segment_at(one)
@@ -202,10 +200,10 @@ class Operations:
         if name in SYNC_BITS:
             self._condition(name, on, parameters)
         elif name == "return" or (name == "vanish" and not on):
-            self._emulator.appear()
+            self._function.appear()
         elif name == "vanish":
             self._count(name)
-            self._emulator.vanish()
+            self._function.vanish()
         elif name == "reset":
             self._count(name)
             self._power_loss(parameters.get("config", False))
@@ -234,22 +232,22 @@ class Operations:
         device.refresh()
         device.set_sync(sync | bit if on else sync & ~bit, parameters.get("silent", False))
         if on and "duration_us" in parameters:
-            self._ends[name] = self._emulator.loop.after(
+            self._ends[name] = self._function.loop.after(
                 parameters["duration_us"], lambda: self._condition(name, False, {})
             )
 
     def _power_loss(self, config_too: bool) -> None:
         if config_too:
-            self._emulator.pci.reset("power")
+            self._function.pci.reset("power")
         else:
             self._device.reset("power")
 
     def _interrupt(self, request: Request) -> Reply:
-        """Raise a vector without a reason, as often as wanted."""
+        """Raise a vector `count` times without a reason."""
         vector = take(request, "vector", int, 1)
         count = take(request, "count", int, 1)
         self._done(request)
-        if not 0 <= vector < self._emulator.pci.options.vectors:
+        if not 0 <= vector < self._function.pci.options.vectors:
             raise ValueError(f"there is no vector {vector}")
         if not 1 <= count <= 100_000:
             raise ValueError("count must be 1 to 100000")
@@ -267,5 +265,5 @@ class Operations:
         device.frozen_timestamp = None
         device.refresh()
         device.set_sync(0)
-        self._emulator.appear()
+        self._function.appear()
         return {}

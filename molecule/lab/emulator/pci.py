@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The PCI side: configuration space with its capabilities, MSI-X vectors, ways to reset it."""
+"""The PCI side: configuration space with capabilities, MSI-X vectors, resets."""
 
 import contextlib
 import errno
@@ -39,7 +39,7 @@ BAR_KINDS = {"memory32": 0, "memory64": BAR_64BIT, "io": BAR_IO}
 
 @dataclass(frozen=True)
 class PciOptions:
-    """How the function is built. All but the default a driver has to refuse or survive."""
+    """Layout of the function. A driver must refuse or survive all values but the defaults."""
 
     bar0_size: int = 4096
     bar0_kind: str = "memory32"
@@ -47,15 +47,15 @@ class PciOptions:
     msix_bar: int = 2
 
     def check(self) -> None:
-        """Raise ValueError with a sentence for what no PCI function can be."""
+        """Raise ValueError with a sentence if no PCI function can have this layout."""
         if self.bar0_kind not in BAR_KINDS:
-            raise ValueError(f"a BAR is one of {', '.join(BAR_KINDS)}, not {self.bar0_kind}")
+            raise ValueError(f"a BAR must be one of {', '.join(BAR_KINDS)}, not {self.bar0_kind}")
         if self.bar0_size < 16 or self.bar0_size & (self.bar0_size - 1):
             raise ValueError("the size of BAR 0 must be a power of two of at least 16")
         if not 0 <= self.vectors <= 32:
             raise ValueError("the number of MSI-X vectors must be 0 to 32")
         if self.msix_bar not in (0, 2, 3, 4, 5):
-            raise ValueError("the MSI-X table lies in BAR 0, 2, 3, 4 or 5")
+            raise ValueError("the MSI-X table must be in BAR 0, 2, 3, 4 or 5")
         if self.msix_bar == 0 and (self.bar0_size < MSIX_BAR_SIZE or self.bar0_kind == "io"):
             raise ValueError(
                 "BAR 0 cannot hold the MSI-X table: it must be memory of 4096 bytes or more"
@@ -69,7 +69,7 @@ class PciOptions:
 
 
 class ConfigSpace:
-    """4096 bytes with a mask of what the guest may change."""
+    """4096 bytes with a mask of the bits that the guest may change."""
 
     def __init__(self, options: PciOptions) -> None:
         self._initial = bytearray(CONFIG_SIZE)
@@ -144,7 +144,7 @@ class ConfigSpace:
 
 
 class PciFunction:
-    """Configuration space plus the vectors' eventfds. Tells when the guest resets it."""
+    """Configuration space and the vectors' eventfds. Calls `on_reset` when the guest resets it."""
 
     def __init__(self, options: PciOptions, on_reset: Callable[[str], None]) -> None:
         options.check()
@@ -185,7 +185,7 @@ class PciFunction:
         return 0 <= high < len(data) and bool(data[high] & EXP_START_FLR >> 8)
 
     def reset(self, cause: str) -> None:
-        """Back to the state after power-on, as every kind of function reset leaves it."""
+        """Restore the state after power-on, as every kind of function reset does."""
         self.config.reset()
         self._on_reset(cause)
 
@@ -201,11 +201,11 @@ class PciFunction:
                 self._msix_memory[at] = value
 
     def assign(self, start: int, fds: list[int]) -> None:
-        """Take over one eventfd a vector; OSError if one is something else, and none is taken."""
+        """Take one eventfd for each vector. OSError if one is another file; then none is taken."""
         for fd in fds:
             if str(Path(f"/proc/self/fd/{fd}").readlink()) != "anon_inode:[eventfd]":
                 raise OSError(errno.EINVAL, "not an eventfd")
-            # A full one must not stop the device.
+            # A full eventfd must not block the device.
             os.set_blocking(fd, False)
         for vector, fd in enumerate(fds, start):
             self.deassign(vector, 1)
@@ -219,7 +219,7 @@ class PciFunction:
         ])  # fmt: skip
 
     def trigger(self, vector: int) -> str | None:
-        """Raise a vector; says why not where it cannot be."""
+        """Raise a vector; return the reason if that is not possible."""
         if self.asleep:
             return "asleep"
         if not self.bus_master:

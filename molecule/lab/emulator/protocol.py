@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vfio-user on a Unix stream socket: layouts, framing, and the file descriptors that come along."""
+"""vfio-user on a Unix stream socket: layouts, framing, and passed file descriptors."""
 
 import array
 import contextlib
@@ -49,16 +49,16 @@ UNMAP_ALL = 2
 MAX_FDS = 8
 MAX_DATA = 65536
 MAX_MESSAGE = HEADER.size + REGION_IO.size + MAX_DATA
-# One more than is allowed, so that one too many is seen and not silently dropped by the kernel.
+# One more than allowed, so that the kernel does not drop an excess descriptor silently.
 ANCILLARY = socket.CMSG_SPACE((MAX_FDS + 1) * 4)
 
 
 class ProtocolError(Exception):
-    """The stream can no longer be trusted: the connection has to end."""
+    """The stream is damaged. The connection must end."""
 
 
 class CommandError(Exception):
-    """One command was wrong: it gets an error reply and the connection goes on."""
+    """One command was wrong. It gets an error reply, and the connection continues."""
 
     def __init__(self, errno: int) -> None:
         super().__init__(os.strerror(errno))
@@ -66,7 +66,7 @@ class CommandError(Exception):
 
 
 class Message:
-    """One command with what came after the header; owns its descriptors until they are taken."""
+    """One command with its body; owns its descriptors until they are taken."""
 
     __slots__ = ("body", "command", "fds", "flags", "id")
 
@@ -92,7 +92,7 @@ def close_fds(fds: list[int]) -> None:
 
 
 def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    """The descriptors in what recvmsg gave; from here on they are ours to close."""
+    """The descriptors that recvmsg returned. The caller must close them."""
     fds = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -101,10 +101,10 @@ def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
 
 
 class Framer:
-    """Cuts a byte stream into messages and gives each the descriptors that arrived with its bytes.
+    """Cuts a byte stream into messages and assigns each the descriptors that came with its bytes.
 
     The kernel ends a read after the piece that carried descriptors, so they belong to the message
-    that the last byte of that read is part of.
+    that contains the last byte of that read.
     """
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Framer:
         if size > MAX_MESSAGE:
             raise ProtocolError(f"a message of {size} bytes is too long")
         if flags & TYPE_MASK != TYPE_COMMAND:
-            raise ProtocolError("a reply came where a command was due")
+            raise ProtocolError("received a reply instead of a command")
         if len(self._stream) < size:
             return None
         body = bytes(self._stream[HEADER.size : size])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The register map of BAR 0: names, offsets, widths, and what the bits mean."""
+"""The register map of BAR 0: names, offsets, widths, bits."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ VECTOR_THRESHOLD, VECTOR_SYNC = 0, 1
 
 @dataclass(frozen=True)
 class Register:
-    """One register: it answers only accesses of exactly its own offset and width."""
+    """One register. It answers only accesses of exactly its own offset and width."""
 
     name: str
     offset: int
@@ -53,7 +53,7 @@ REGISTERS = (
     Register("dev_stat", 0x10, 1, writable=True),
     Register("sync_stat", 0x11, 1),
     Register("tm_prec_ns", 0x14, 4, default=100),
-    # Not 1970, so that a driver that ignores the epoch is found out.
+    # Not 1970, so that a driver that ignores the epoch fails its tests.
     Register("epo_base_yr", 0x18, 4, default=2020),
     Register("leap_sec", 0x1C, 4, default=37),
     # An emulated read takes about 100 us, more on a loaded machine.
@@ -67,5 +67,5 @@ BY_OFFSET = {register.offset: register for register in REGISTERS}
 TSTAMP = BY_NAME["tstamp_ns"]
 REGISTERS_END = max(register.offset + register.width for register in REGISTERS)
 
-# What the guest wrote while bringing the function up: lost with every reset.
+# Written by the guest during bring-up, and cleared by every reset.
 NEGOTIATED = ("gst_feat", "drv_ver", "env_ver", "dev_stat")

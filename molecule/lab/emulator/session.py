@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One client's connection: vfio-user commands in, replies out, and the faults of the wire."""
+"""One client's connection: vfio-user commands, replies, and faults of replies."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ CAPABILITIES = {"max_msg_fds": p.MAX_FDS, "max_data_xfer_size": p.MAX_DATA, "wri
 
 
 class Session:
-    """Owns the connected socket until close(), which says so to `on_close` once."""
+    """Owns the connected socket until close(), which calls `on_close` once."""
 
     def __init__(
         self,
@@ -76,7 +76,8 @@ class Session:
     def _hang_up(self) -> None:
         """End the connection without leaving a request unread.
 
-        Closing over one resets it, and of that QEMU (seen in 11.1) aborts; of an end it does not.
+        Closing a socket with unread data resets the connection, and QEMU (seen in 11.1) aborts on a
+        reset. It does not abort on an orderly end.
         """
         with self._sock, contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
@@ -85,9 +86,9 @@ class Session:
 
     def _handshake_is_late(self) -> None:
         if not self._negotiated:
-            self.close("no VERSION message came")
+            self.close("the client sent no VERSION message in time")
 
-    # The way in
+    # Requests
 
     def on_readable(self) -> None:
         try:
@@ -115,7 +116,7 @@ class Session:
             self.close(str(error))
 
     def _quick(self) -> bool:
-        """Answer a plain read of the timestamp without any of the detours; says whether it did."""
+        """Answer a plain read of the timestamp on a fast path; False if the request is another."""
         read_time = self._device.quick_time
         if read_time is None or not self._negotiated:
             return False
@@ -158,7 +159,7 @@ class Session:
         finally:
             message.close()
 
-    # The way out
+    # Replies
 
     def _send(self, data: bytes | bytearray) -> None:
         try:
@@ -177,7 +178,7 @@ class Session:
         if not message.flags & p.FLAG_NO_REPLY:
             self._send(p.error_reply(message.id, message.command, number))
 
-    # Commands: each gives the body of its reply, None for none (yet), or CommandError
+    # Commands: each returns the body of its reply, None for no reply (yet), or raises CommandError
 
     def _version(self, message: p.Message) -> bytes:
         if len(message.body) < p.VERSION.size:
@@ -189,7 +190,7 @@ class Session:
         self._negotiated = True
         self._handshake.cancel()
         answer = json.dumps({"capabilities": CAPABILITIES}, separators=(",", ":")).encode() + b"\0"
-        # Clients reuse the request's buffer for the reply.
+        # Clients read the reply into the buffer of the request.
         return p.VERSION.pack(0, 0) + (answer if len(answer) <= len(text) else b"")
 
     @staticmethod
@@ -209,7 +210,7 @@ class Session:
             raise p.CommandError(errno.EINVAL)
         if len(self._maps) >= MAX_DMA_MAPS:
             raise p.CommandError(errno.ENOSPC)
-        # The function does no DMA: the guest's memory is not even mapped.
+        # The function does no DMA, so the guest's memory is not mapped.
         self._maps[address] = size
         return b""
 
@@ -265,7 +266,7 @@ class Session:
                 raise p.CommandError(errno.EINVAL) from error
             message.take_fds()
         elif flags in (p.SET_NONE | p.SET_MASK, p.SET_NONE | p.SET_UNMASK):
-            pass  # The client masks and holds back vectors itself.
+            pass  # The client masks and delays vectors itself.
         else:
             raise p.CommandError(errno.EINVAL)
         return b""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Listening Unix sockets with errors that a person can act on."""
+"""Listening Unix sockets, with errors that say what to do."""
 
 import contextlib
 import errno
@@ -13,17 +13,17 @@ MAX_PATH = 107
 
 
 class SocketError(Exception):
-    """Why a socket cannot be made, in one sentence."""
+    """Why a socket cannot be created, in one sentence."""
 
 
 def listen(path: str, what: str) -> socket.socket:
-    """A socket for this user alone. One that a dead server left behind is replaced."""
+    """Create a socket for this user alone. The socket of a dead server is replaced."""
     if not path:
         raise SocketError(f"the path of the {what} socket is empty")
     if len(os.fsencode(path)) > MAX_PATH:
         raise SocketError(
             f"the path of the {what} socket is too long ({len(os.fsencode(path))} bytes, "
-            f"at most {MAX_PATH} are possible): {path}"
+            f"maximum {MAX_PATH}): {path}"
         )
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     old_umask = os.umask(0o177)
@@ -48,7 +48,7 @@ def _remove_stale(path: str, what: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise SocketError(f"the {what} socket cannot be made: {path} exists and is not a socket")
+        raise SocketError(f"cannot create the {what} socket: {path} exists and is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(path)
@@ -62,11 +62,11 @@ def _remove_stale(path: str, what: str) -> None:
 
 def _explain(path: str, what: str, error: OSError) -> str:
     folder = Path(path).parent
-    if error.errno == errno.ENOENT:
-        return f"the {what} socket cannot be made: the folder {folder} does not exist"
+    if error.errno == errno.ENOENT and not folder.is_dir():
+        return f"cannot create the {what} socket: the folder {folder} does not exist"
     if error.errno == errno.EADDRINUSE:
         return f"the {what} socket {path} is in use by another process"
-    return f"the {what} socket {path} cannot be made: {error.strerror}"
+    return f"cannot create the {what} socket {path}: {error.strerror}"
 
 
 def remove(path: str) -> None:

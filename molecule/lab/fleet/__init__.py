@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet in a box: virtual machines with emulated CIPU clock functions."""
+"""The lab: virtual machines with emulated CIPU clock functions."""
 
 from .control import Control, ControlError
 from .errors import LabError, MissingError, TimeoutExpiredError, UsageError

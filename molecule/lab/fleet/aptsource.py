@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The package mirror and its keyring, as the host's own apt knows them."""
+"""The package mirror and its keyring, from the host's apt configuration."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ _DEBIAN_SUITES = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One archive a host is told to use."""
+    """One archive of a host's apt configuration."""
 
     uri: str
     suites: tuple[str, ...]
@@ -32,7 +32,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Mirror:
-    """Where Debian's packages come from, and the keyring that proves it."""
+    """The address of Debian's packages, and the keyring to verify them."""
 
     main: str
     security: str
@@ -57,7 +57,7 @@ def parse_deb822(text: str) -> list[Entry]:
         if "deb" not in stanza.get("types", "").split() or stanza.get("enabled", "yes") == "no":
             continue
         signed_by = stanza.get("signed-by")
-        # A key may stand there in full instead of a path.
+        # The field may contain the key itself instead of a path.
         path = signed_by if signed_by and signed_by.startswith("/") else None
         suites = tuple(stanza.get("suites", "").split())
         entries += [Entry(uri, suites, path) for uri in stanza.get("uris", "").split()]
@@ -104,7 +104,7 @@ def parse_list(text: str) -> list[Entry]:
 
 
 def host_entries(etc: Path = Path("/etc/apt")) -> list[Entry]:
-    """Everything the host's apt is told to use."""
+    """All archives of the host's apt configuration."""
     entries: list[Entry] = []
     for path in [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]:
         try:
@@ -119,14 +119,14 @@ def host_entries(etc: Path = Path("/etc/apt")) -> list[Entry]:
 
 
 def find_mirror(entries: list[Entry], environ: dict[str, str] | None = None) -> Mirror:
-    """The mirror that CIPU_DEBIAN_MIRROR names, else the one the host's apt uses for Debian."""
+    """The mirror in CIPU_DEBIAN_MIRROR, or the one that the host's apt uses for Debian."""
     environ = dict(os.environ) if environ is None else environ
     debian = [entry for entry in entries if any(_is_main(suite) for suite in entry.suites)]
     named = environ.get("CIPU_DEBIAN_MIRROR", "").rstrip("/")
     if not named and not debian:
         raise LabError(
-            "The host's apt configuration names no Debian mirror.",
-            "Name one: export CIPU_DEBIAN_MIRROR=<address of a Debian archive>",
+            "The host's apt configuration has no Debian mirror.",
+            "Set one: export CIPU_DEBIAN_MIRROR=<address of a Debian archive>",
         )
     main = named or debian[0].uri.rstrip("/")
     security = [
@@ -136,7 +136,7 @@ def find_mirror(entries: list[Entry], environ: dict[str, str] | None = None) -> 
     ]
     return Mirror(
         main=main,
-        # A mirror carries security updates beside the archive, by convention.
+        # By convention a mirror has security updates next to the archive.
         security=f"{main}-security" if named or not security else security[0],
         keyring=environ.get("CIPU_DEBIAN_KEYRING") or _keyring(debian),
     )
@@ -147,20 +147,20 @@ def _is_main(suite: str) -> bool:
 
 
 def _keyring(entries: list[Entry]) -> str:
-    # The keyring package's own file knows every release; a host's may know its own alone.
+    # The keyring package has the keys of every release, a host's own keyring perhaps only its own.
     common = KEYRINGS / "debian-archive-keyring.gpg"
     candidates = [str(common), *(entry.signed_by for entry in entries if entry.signed_by)]
     for candidate in candidates:
         if Path(candidate).exists():
             return candidate
     raise LabError(
-        "There is no keyring to check Debian's packages against.",
+        "No keyring to verify Debian's packages was found.",
         "Install it with: apt-get install -y debian-archive-keyring",
     )
 
 
 def carried_options() -> list[str]:
-    """Settings of the host's apt that decide whether its mirror can be reached at all."""
+    """Settings of the host's apt that are necessary to reach its mirror."""
     wanted = (
         "Acquire::Check-Valid-Until",
         "Acquire::Check-Date",

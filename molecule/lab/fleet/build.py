@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making things that take minutes: once, whole or not at all, and never longer than stated."""
+"""Builds that take minutes: once, complete or not at all, in a bounded time."""
 
 import contextlib
 import fcntl
@@ -19,14 +19,13 @@ from .progress import Say
 
 _TAIL_LINES = 15
 
-# mmdebstrap starts helpers by the hundred; wrappers that a user's PATH may put before the
-# system's own programs would cost more than the work.
+# mmdebstrap starts hundreds of helpers. Wrappers in a user's PATH would cost more than the work.
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock file, which goes with its holder; call `waiting` if another process has it."""
+    """Lock a file until the block or the process ends; call `waiting` if it is locked already."""
     with path.open("w", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,10 +36,10 @@ def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 def build_once(target: Path, what: str, build: Callable[[Path], None], say: Say) -> Path:
-    """Return `target`, having `build` fill it in a folder beside it first if it is not there.
+    """Return `target`. If it does not exist, `build` fills a folder next to it first.
 
-    The folder takes its name only when it is complete, so that a broken build leaves nothing that
-    looks finished. Two processes that want the same thing make it once.
+    The folder is renamed to its target when it is complete, so that an interrupted build leaves
+    nothing that looks finished. Two processes that need the same target build it once.
     """
     if target.is_dir():
         return target
@@ -48,17 +47,17 @@ def build_once(target: Path, what: str, build: Callable[[Path], None], say: Say)
     prefix = f".unfinished-{target.name}-"
     with locked(
         parent / f".{target.name}.lock",
-        lambda: say(f"{what}: another process is making it, waiting"),
+        lambda: say(f"{what}: waiting for another process that builds it"),
     ):
         if target.is_dir():
             return target
         for left in parent.glob(f"{prefix}*"):
             shutil.rmtree(left, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        # Without root, what unpacks the packages is another user in its own namespace.
+        # Without root, another user of a namespace unpacks the packages.
         folder.chmod(0o755)
         started = time.monotonic()
-        say(f"{what}: making it (once; it is kept in {parent})")
+        say(f"{what}: building it (once; it is kept in {parent})")
         try:
             build(folder)
             folder.rename(target)
@@ -69,10 +68,10 @@ def build_once(target: Path, what: str, build: Callable[[Path], None], say: Say)
 
 
 def with_private_mounts(command: list[str]) -> list[str]:
-    """The command so that nobody else sees what it mounts, and all of that goes when it ends.
+    """The command in a mount namespace of its own, so that its mounts end with it.
 
-    A process outside that walks through a mounted /proc keeps it busy, and what is left mounted
-    would be in the way of removing the folder. Without root mmdebstrap does this by itself.
+    A process outside that walks through a mounted /proc keeps it busy, and a mount that is left
+    prevents removing the folder. Without root mmdebstrap does this itself.
     """
     prefix = ["unshare", "--mount", "--"]
     if os.geteuid() != 0:
@@ -88,7 +87,7 @@ def run_logged(
     say: Say,
     environ: dict[str, str] | None = None,
 ) -> None:
-    """Run a long command with its output in `log`; the last of it is in the error."""
+    """Run a long command with its output in `log`; an error contains its last lines."""
     with log.open("wb") as sink:
         process = subprocess.Popen(
             with_private_mounts(command),
@@ -131,7 +130,7 @@ def _follow(
             write(data)
             *lines, pending = (pending + data).split(b"\n")
             for line in lines:
-                # mmdebstrap marks its own steps so; all else is for the log.
+                # Steps of mmdebstrap. Other lines are only logged.
                 if line.startswith(b"I: ") and not line.startswith(b"I: running --"):
                     say(f"  {line[3:].decode(errors='replace')}")
     try:
@@ -141,13 +140,13 @@ def _follow(
 
 
 def end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End a command and all it started; it gets a while to unmount and to clean up."""
+    """End a command and its children. It has some seconds to unmount and clean up."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
-    # What it left behind, itself perhaps included.
+    # Children that are left, or the command itself.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Client of an emulated function's control socket: one JSON object a line, one answer a line."""
+"""Client of an emulated function's control socket: one JSON object per line, one reply per line."""
 
 import json
 import socket
@@ -12,11 +12,11 @@ _LONGEST_ANSWER = 64 << 20
 
 
 class ControlError(LabError):
-    """The emulator said no."""
+    """The emulator refused a request."""
 
 
 class Control:
-    """Asks one function. Each request is a connection of its own, so any number may ask."""
+    """Client of one function. Each request has a connection of its own, so clients do not wait."""
 
     def __init__(self, path: Path | str, seconds: float = 20) -> None:
         self.path = Path(path)
@@ -35,19 +35,21 @@ class Control:
                 connection.sendall(line)
                 answer = _read_line(connection)
         except TimeoutError as error:
-            raise TimeoutExpiredError(f"The emulator at {self.path} gave no answer.") from error
+            raise TimeoutExpiredError(f"The emulator at {self.path} did not answer.") from error
         except OSError as error:
             raise LabError(
-                f"There is no emulator at {self.path}: {error.strerror or error}."
+                f"No emulator answers at {self.path}: {error.strerror or error}."
             ) from error
         try:
             reply = json.loads(answer)
         except ValueError as error:
-            raise LabError(f"The emulator at {self.path} answered what is no JSON.") from error
+            raise LabError(f"The answer of the emulator at {self.path} is not JSON.") from error
         if not isinstance(reply, dict):
-            raise LabError(f"The emulator at {self.path} answered what is no JSON object.")
+            raise LabError(f"The answer of the emulator at {self.path} is not a JSON object.")
         if not reply.get("ok"):
-            raise ControlError(str(reply.get("error", "The emulator refused without a word.")))
+            raise ControlError(
+                str(reply.get("error", "The emulator refused the request without a reason."))
+            )
         return reply
 
     def status(self) -> dict[str, Any]:
@@ -85,5 +87,5 @@ def _read_line(connection: socket.socket) -> bytes:
             break
         received += data
         if len(received) > _LONGEST_ANSWER:
-            raise LabError("The emulator's answer has no end.")
+            raise LabError("The emulator's answer is too long.")
     return bytes(received)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong in the lab, said in a sentence, with what to do about it where that is known."""
+"""Errors of the lab: one sentence each, and what to do next if that is known."""
 
 
 class LabError(Exception):
-    """Something a person has to know: one sentence, and perhaps what helps."""
+    """An error for the user: one sentence, and optionally advice."""
 
     def __init__(self, message: str, advice: str = "") -> None:
         super().__init__(message)
@@ -15,12 +15,12 @@ class LabError(Exception):
 
 
 class MissingError(LabError):
-    """A program of the host is not there."""
+    """A program is missing on the host."""
 
 
 class TimeoutExpiredError(LabError):
-    """A condition did not come true within its bound."""
+    """A condition was not met in time."""
 
 
 class UsageError(LabError):
-    """The command line, or an argument of the API, cannot be meant."""
+    """The command line, or an argument of the API, is wrong."""

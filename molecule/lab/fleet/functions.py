@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Emulated clock functions: one emulator process each."""
+"""Emulated clock functions: one emulator process for each."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from .errors import LabError, TimeoutExpiredError, UsageError
 from .machine import Function, functions_in
 from .waiting import until
 
-# The first is the one that faults are for; the second stays healthy and is the reference.
+# The first is the default for faults. The second is the reference and accepts no faults.
 NAMES = ("cipu0", "ref0", "cipu2", "cipu3")
 PRIMARY = NAMES[0]
 REFERENCE = NAMES[1]
@@ -31,7 +31,7 @@ def names(count: int) -> tuple[str, ...]:
 def start(function: Function, *, options: Sequence[str] = (), owned: bool = False) -> Control:
     """Start the emulator of a function and return when it listens.
 
-    With `owned` it ends with the process that called this.
+    With `owned` it ends with the calling process.
     """
     command = [sys.executable, "-m", "emulator", "--name", function.name]
     command += ["--socket", str(function.socket), "--control", str(function.control)]
@@ -48,7 +48,7 @@ def start(function: Function, *, options: Sequence[str] = (), owned: bool = Fals
     def listens() -> bool:
         if not emulator.alive():
             raise LabError(f"The emulator of {function.name} ended at once.", tail(log))
-        # A socket has its name a moment before anybody can connect.
+        # A socket exists shortly before it accepts connections.
         with contextlib.suppress(LabError):
             return bool(control.status()["listening"])
         return False
@@ -61,6 +61,15 @@ def start(function: Function, *, options: Sequence[str] = (), owned: bool = Fals
             raise LabError(f"The emulator of {function.name} did not start.", tail(log)) from error
         raise
     return control
+
+
+def ensure(function: Function) -> None:
+    """Make sure that the emulator of a function runs and listens. Its faults and clock stay."""
+    running = process.load(function.socket.with_suffix(".pid"))
+    if running is not None and running.alive():
+        Control(function.control).fault("return")
+    else:
+        start(function)
 
 
 def stop(function: Function) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the host has to have: programs, room on its disk, folders that can be written."""
+"""Requirements of the host: programs, disk space, writable folders."""
 
 import os
 import shutil
@@ -8,16 +8,18 @@ from pathlib import Path
 
 from .errors import LabError, MissingError
 
-# Program, the Debian package that brings it. packages.txt lists the same packages for the Makefile.
+# Program and the Debian package that contains it. packages.txt lists the packages for `make setup`.
 PACKAGE_OF = {
     "mmdebstrap": "mmdebstrap",
     "newuidmap": "uidmap",
     "mke2fs": "e2fsprogs",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
+    # Only for arm64 images, so it is not in packages.txt.
+    "qemu-aarch64-static": "qemu-user-static",
 }
 
-# A user's PATH often lacks the administrators' folders, where mke2fs lies.
+# mke2fs is in the administrators' folders, which a user's PATH often lacks.
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
@@ -31,24 +33,24 @@ def find(program: str) -> str | None:
 
 
 def apt_line(packages: Iterable[str]) -> str:
-    """The one line that brings these packages."""
+    """The command that installs these packages."""
     sudo = "" if is_root() else "sudo "
     return f"{sudo}apt-get install -y --no-install-recommends {' '.join(sorted(set(packages)))}"
 
 
 def require(*programs: str) -> None:
-    """Fail with one sentence for everything that is missing at once."""
+    """Fail with one sentence that names all missing programs."""
     missing = [program for program in programs if find(program) is None]
     if missing:
         packages = [PACKAGE_OF.get(program, program) for program in missing]
         raise MissingError(
-            f"The lab needs {', '.join(missing)}, which this machine does not have.",
+            f"The lab needs {', '.join(missing)}, which is not installed on this machine.",
             f"Install it with: {apt_line(packages)}",
         )
 
 
 def program(name: str) -> str:
-    """Path of a program that has to be there."""
+    """Path of a required program."""
     require(name)
     found = find(name)
     assert found is not None
@@ -56,27 +58,27 @@ def program(name: str) -> str:
 
 
 def require_space(folder: Path, mebibytes: int, what: str) -> None:
-    """Fail before, not half-way through, where the disk has not the room."""
+    """Fail in advance if the disk does not have enough space."""
     free = shutil.disk_usage(folder).free >> 20
     if free < mebibytes:
         raise LabError(
-            f"{what} needs {mebibytes} MiB free in {folder}, and there are {free} MiB.",
-            "Make room, or name another folder with CIPU_CACHE.",
+            f"{what} needs {mebibytes} MiB free in {folder}, which has {free} MiB.",
+            "Free some space, or set CIPU_CACHE to another folder.",
         )
 
 
 def make_folder(folder: Path, mode: int = 0o755) -> Path:
-    """Create a folder, saying plainly who is in the way if that is not allowed."""
+    """Create a folder that can be written to; the error says which folder and why."""
     try:
         folder.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
         raise LabError(
             f"The lab cannot create {folder}: {error.strerror}.",
-            "Give it a folder of its own with CIPU_CACHE.",
+            "Set CIPU_CACHE to a folder of your own.",
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise LabError(
             f"The lab has no permission to write in {folder}.",
-            "Change its owner, or give the lab a folder of its own with CIPU_CACHE.",
+            "Change its owner, or set CIPU_CACHE to a folder of your own.",
         )
     return folder

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Taking a function out of a running machine, and putting it in again.
+"""Unplug a function from a running machine, and plug it in again.
 
-QEMU (seen in 11.1) aborts when it frees a vfio-user device that has MSI-X: it takes the table's
-region out of a BAR that is gone already. Nothing frees a device that something still refers to, and
-the one such reference that can be set from outside is a graphic console's. So a machine carries a
-display adapter, with no display, whose consoles each keep one unplugged device from being freed.
-To the guest the unplug is the real one, by ACPI.
+QEMU (seen in 11.1) aborts when it frees a vfio-user device that has MSI-X: it removes the table's
+region from a BAR that is freed already. A device is not freed while something refers to it, and the
+only reference that can be set from outside is that of a graphic console. So a machine has display
+adapters, without a display, whose consoles each keep one unplugged device from being freed.
+The guest sees a real unplug, by ACPI or on its PCI Express port.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ Running = Callable[[], bool]
 
 
 def arguments() -> list[str]:
-    """What QEMU is told so that functions can be unplugged."""
+    """QEMU's options that make functions unpluggable."""
     options: list[str] = []
     for index in range(_KEEPERS):
         place = f"addr={_SLOT:x}.{index}" + (",multifunction=on" if index == 0 else "")
@@ -38,8 +38,8 @@ def arguments() -> list[str]:
 
 
 def unplug(monitor: Path, device: str, control: Path, seconds: float) -> None:
-    """Ask the guest to let go of the device and wait until it has."""
-    # An unplug that the guest did not follow in time has its console by now.
+    """Ask the guest to release the device and wait until it has."""
+    # A console is assigned already if the guest did not follow an earlier request in time.
     console, holds = _free_console(monitor, device)
     if not holds:
         keep = {"path": console, "property": "device", "value": _path(device)}
@@ -49,17 +49,17 @@ def unplug(monitor: Path, device: str, control: Path, seconds: float) -> None:
         until(lambda: not _there(monitor, device), seconds, "unplug", pace=0.1)
     except TimeoutExpiredError as error:
         raise TimeoutExpiredError(
-            f"The guest did not let go of {device} within {seconds:.0f} s."
+            f"The guest did not release {device} within {seconds:.0f} s."
         ) from error
-    # QEMU holds on to the connection together with the device; a device that is out has none.
+    # QEMU keeps the connection with the device, but an unplugged device has no connection.
     Control(control).fault("vanish")
 
 
 def plug(monitor: Path, device: dict[str, Any], control: Path) -> None:
-    """Put a device in; QEMU connects to its emulator anew."""
+    """Plug a device in. QEMU connects to its emulator again."""
     name = str(device["id"])
     if _there(monitor, name):
-        raise LabError(f"{name} is plugged in.")
+        raise LabError(f"{name} is plugged in already.")
     Control(control).fault("return")
     qmp.command(monitor, "device_add", **device)
 
@@ -79,7 +79,7 @@ def _list(monitor: Path, path: str) -> list[dict[str, Any]]:
 
 
 def _free_console(monitor: Path, device: str) -> tuple[str, bool]:
-    """A console that holds its own adapter still, or the one that holds this device already."""
+    """A console that refers to its own adapter still, or the one that refers to this device."""
     free = ""
     for entry in _list(monitor, "/backend"):
         if not entry["name"].startswith("console["):
@@ -92,7 +92,7 @@ def _free_console(monitor: Path, device: str) -> tuple[str, bool]:
             free = console
     if not free:
         raise LabError(
-            f"Functions of this machine were unplugged {MOST_UNPLUGS} times, and no more can be.",
+            f"Functions of this machine were unplugged {MOST_UNPLUGS} times, which is the maximum.",
             "Restart the machine with `lab reboot`.",
         )
     return free, False

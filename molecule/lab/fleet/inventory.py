@@ -26,7 +26,7 @@ def variables(node: Node) -> dict[str, Any]:
 
 
 def script(nodes: Sequence[Node]) -> dict[str, Any]:
-    """As an inventory script prints it for --list."""
+    """The inventory as a script prints it for --list."""
     return {
         "_meta": {"hostvars": {node.name: variables(node) for node in nodes}},
         "all": {"children": [GROUP]},
@@ -35,7 +35,7 @@ def script(nodes: Sequence[Node]) -> dict[str, Any]:
 
 
 def yaml(nodes: Sequence[Node]) -> str:
-    """As a file. JSON scalars are YAML, so no library is needed."""
+    """The inventory as a file. JSON scalars are YAML, so no library is needed."""
     lines = ["---", "all:", "  children:", f"    {GROUP}:", "      hosts:"]
     for node in nodes:
         lines.append(f"        {node.name}:")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ssh key that opens the lab's guests, and no other machine."""
+"""The ssh key for the lab's guests, and for no other machine."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ _NAME = "id_ed25519"
 
 
 def private_key() -> Path:
-    """The key, made on first use."""
+    """The key; created on first use."""
     folder = host.make_folder(paths.image_cache())
     key = folder / _NAME
     with locked(folder / f".{_NAME}.lock", lambda: None):
@@ -21,7 +21,7 @@ def private_key() -> Path:
 
 
 def make(key: Path, comment: str) -> None:
-    """Make a key pair without a passphrase."""
+    """Create a key pair without a passphrase."""
     new = key.with_name(f"{key.name}.new")
     for left in (new, public_path(new)):
         left.unlink(missing_ok=True)
@@ -42,7 +42,7 @@ def make(key: Path, comment: str) -> None:
         stdin=subprocess.DEVNULL,
         timeout=60,
     )
-    # The private half last: where it is, the pair is whole.
+    # The private key last: if it exists, the pair is complete.
     public_path(new).rename(public_path(key))
     new.rename(key)
 

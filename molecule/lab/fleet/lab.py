@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet in a box: start it whole or not at all, ask it things, end it whatever happened."""
+"""The lab as a whole: start all machines or none, query them, and end them in any state."""
 
 import contextlib
 import shutil
@@ -12,7 +12,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import accel, functions, host, images, inventory, keys, paths, ports, process, qemu
+from . import (
+    accel,
+    functions,
+    host,
+    images,
+    inventory,
+    keys,
+    paths,
+    platforms,
+    ports,
+    process,
+    qemu,
+)
 from . import state as lab_state
 from .build import locked
 from .control import Control
@@ -20,18 +32,18 @@ from .errors import LabError, UsageError
 from .node import Node
 from .progress import Say, say
 
-# More at once than there are processors for them only makes all of them late.
+# More boots at once than processors only delay all of them.
 BOOTS_AT_ONCE = 3
 MOST_NODES = 32
 _OVERLAY_MIB = 300
 
 
 class Lab:
-    """A lab by its name; several can run side by side."""
+    """A lab with a name. Several can run at the same time."""
 
     def __init__(self, name: str = "main", say_line: Say = say) -> None:
         if not name.replace("-", "").replace("_", "").isalnum():
-            raise UsageError(f"{name!r} is no name for a lab: letters, digits, - and _ only.")
+            raise UsageError(f"{name!r} is not a lab's name: use letters, digits, - and _ only.")
         self.name = name
         self.say = say_line
         self.folder = paths.lab_state(name)
@@ -58,22 +70,22 @@ class Lab:
         devices: Sequence[str] = (),
         ssh_port: int | None = None,
     ) -> list[Node]:
-        """Boot `count` guests and return when all are ready. If one fails, none is left running."""
+        """Boot `count` guests and return when all are ready. If one fails, all are ended."""
         if not 1 <= count <= MOST_NODES:
-            raise UsageError(f"A lab has 1 to {MOST_NODES} machines, not {count}.")
+            raise UsageError(f"A lab can have 1 to {MOST_NODES} machines, not {count}.")
         if not 1 <= vcpus <= 16:
-            raise UsageError(f"A machine has 1 to 16 virtual CPUs, not {vcpus}.")
+            raise UsageError(f"A machine can have 1 to 16 virtual CPUs, not {vcpus}.")
         if not 256 <= memory <= 65536:
-            raise UsageError(f"A machine has 256 to 65536 MiB of memory, not {memory}.")
+            raise UsageError(f"A machine can have 256 to 65536 MiB of memory, not {memory}.")
         functions.names(function_count)
         host.require("ssh", "ssh-keygen")
         with self._locked():
             self._refuse_second()
             self._end_leftovers()
-            found_qemu = qemu.find(self.say)
             chosen = images_named or images.default_names(count)
             ready = images.ensure(chosen, self.say)
-            accelerator = accel.choose(found_qemu)
+            kinds = {platforms.platform_of(image.architecture) for image in ready.values()}
+            accelerators = {accel.choose(qemu.find(self.say, kind), kind) for kind in kinds}
             host.make_folder(self.folder)
             host.require_space(self.folder, _OVERLAY_MIB * count, f"A lab of {count}")
             numbers = ports.from_base(ssh_port, count) if ssh_port else ports.free(count)
@@ -93,20 +105,20 @@ class Lab:
                         vcpus=vcpus,
                         functions=list(functions.names(function_count)),
                         devices=list(devices),
+                        architecture=image.architecture,
                     )
                 )
             for kept in self.folder.glob("failed-*.log"):
                 kept.unlink()
-            # Before anything starts: whatever becomes of this process, `down` finds the rest.
+            # Before anything starts, so that `down` finds everything if this process is killed.
             lab_state.save(self.folder, content)
-            self.say(
-                f"Booting {count} ({accelerator}): {', '.join(n.image for n in content.nodes)}"
-            )
+            named = ", ".join(node.image for node in content.nodes)
+            self.say(f"Booting {count} ({', '.join(sorted(accelerators))}): {named}")
             try:
-                nodes = self._nodes(content, found_qemu)
+                nodes = self._nodes(content)
                 self._boot(nodes)
             except BaseException:
-                self.say("Ending what was started")
+                self.say("Ending everything that was started")
                 self._keep_consoles()
                 self._end_leftovers()
                 raise
@@ -129,7 +141,7 @@ class Lab:
                 for done in as_completed(waiting):
                     self.say(f"{waiting[done].name} is ready after {done.result():.0f} s")
             except BaseException:
-                # The first failure counts; the other waits end now instead of at their bound.
+                # Report the first failure. The other waits end now instead of at their timeout.
                 cancelled.set()
                 for node in nodes:
                     with contextlib.suppress(LabError):
@@ -137,24 +149,24 @@ class Lab:
                 raise
 
     def down(self) -> None:
-        """End everything of this lab and remove its state. Nothing to end is no error."""
+        """End everything of this lab and remove its state. It is no error if nothing runs."""
         if not self.folder.exists():
             return
         with self._locked():
             self._end_leftovers()
 
     def _keep_consoles(self) -> None:
-        """For whoever has to find out why: what the consoles showed outlives the machines."""
+        """Keep the consoles' output after the machines have ended, to find out why."""
         for console in self.folder.glob("*/console.log"):
             kept = self.folder / f"failed-{console.parent.name}.log"
             with contextlib.suppress(OSError):
                 console.replace(kept)
-                self.say(f"The console of {console.parent.name} is kept in {kept}")
+                self.say(f"The console output of {console.parent.name} is in {kept}")
 
     def _end_leftovers(self) -> None:
-        """End by pidfile, not by the state, so that a damaged state hinders nothing."""
+        """End processes by their pidfiles, which also works if the state is damaged."""
         troubles = []
-        # Machines first: a machine that loses its emulator would wait for its answers.
+        # Machines first: one that loses its emulator would wait for answers.
         pidfiles = sorted(self.folder.glob("*/*.pid"), key=lambda path: path.name != "qemu.pid")
         for pidfile in pidfiles:
             try:
@@ -173,7 +185,8 @@ class Lab:
     def _locked(self) -> Iterator[None]:
         host.make_folder(self.folder)
         with locked(
-            self.folder / ".lock", lambda: self.say(f"Lab {self.name} is busy: waiting for it")
+            self.folder / ".lock",
+            lambda: self.say(f"Waiting for another command of lab {self.name}"),
         ):
             yield
 
@@ -185,19 +198,26 @@ class Lab:
         if running:
             raise LabError(
                 f"Lab {self.name} is up already: {', '.join(running)}.",
-                "End it with `lab down`, or give another with --lab NAME.",
+                "End it with `lab down`, or use another one with --lab NAME.",
             )
 
-    def _nodes(self, content: lab_state.LabState, found_qemu: qemu.Qemu) -> list[Node]:
+    def _nodes(self, content: lab_state.LabState) -> list[Node]:
         key = Path(content.private_key)
-        return [Node(each, self.folder / each.name, key, found_qemu) for each in content.nodes]
+        found = {
+            each.architecture: qemu.find(self.say, platforms.platform_of(each.architecture))
+            for each in content.nodes
+        }
+        return [
+            Node(each, self.folder / each.name, key, found[each.architecture])
+            for each in content.nodes
+        ]
 
     def nodes(self) -> list[Node]:
         """The guests of this lab."""
         content = lab_state.load(self.folder)
         if content is None:
             raise LabError(f"Lab {self.name} is not up.", "Start it with `lab up 1`.")
-        return self._nodes(content, qemu.find(self.say))
+        return self._nodes(content)
 
     def node(self, name: str) -> Node:
         """One guest by its name."""
@@ -205,10 +225,11 @@ class Lab:
         for node in nodes:
             if node.name == name:
                 return node
-        raise UsageError(f"There is no {name}; there are {', '.join(n.name for n in nodes)}.")
+        known = ", ".join(node.name for node in nodes)
+        raise UsageError(f"Lab {self.name} has no machine {name}. Machines: {known}.")
 
     def reboot(self, name: str, kernel: str | None = None) -> None:
-        """Restart a guest, perhaps with a kernel that was installed in it."""
+        """Restart a guest, optionally with a kernel that is installed in it."""
         node = self.node(name)
         node.reboot(kernel)
         with self._locked():
@@ -229,14 +250,14 @@ class Lab:
         return self.node(name).control(function or None)
 
     def fault(self, target: str, what: str, on: bool = True, **parameters: Any) -> None:
-        """Play a fault on NAME or NAME/FUNCTION; "unplug" and "plug" move the function itself."""
+        """Start or end a fault of NAME or NAME/FUNCTION; also "unplug", "plug" and "clear"."""
         name, _, function = target.partition("/")
         node = self.node(name)
         chosen = node.function_name(function or None)
         if chosen == functions.REFERENCE:
             raise UsageError(
-                f"{chosen} is the reference that a fault is told from; no fault is for it.",
-                f"Name another function, such as {name}/{functions.PRIMARY}.",
+                f"{chosen} is the reference and accepts no faults.",
+                f"Use another function, such as {name}/{functions.PRIMARY}.",
             )
         if what == "unplug":
             node.machine.unplug(chosen)
@@ -248,11 +269,11 @@ class Lab:
             node.control(chosen).fault(what, on, **parameters)
 
     def inventory(self) -> dict[str, Any]:
-        """Inventory for Ansible, as its inventory scripts print it."""
+        """Inventory for Ansible, in the form of an inventory script."""
         return inventory.script(self.nodes())
 
     def status(self) -> list[dict[str, Any]]:
-        """What each guest is doing."""
+        """State of each guest and its functions."""
         return [_status(node) for node in self.nodes()]
 
 
@@ -263,7 +284,7 @@ def _status(node: Node) -> dict[str, Any]:
         "image": node.state.image,
         "running": running,
         "ssh_port": node.state.ssh_port,
-        # Asked once, so with patience: the host may be busy.
+        # Only one attempt, so with a long timeout: the host may be busy.
         "ssh_answers": running and node.login.greets(15),
         "folder": str(node.folder),
         "functions": [],

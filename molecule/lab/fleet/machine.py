@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One virtual machine: any kernel and initrd, with or without disk and network, and its console.
 
-Serves the lab's guests and equally a test that boots a kernel of its own from an initramfs.
+Used for the lab's guests, and by tests that boot their own kernel from an initramfs.
 """
 
 import contextlib
@@ -19,12 +19,14 @@ from . import accel, hotplug, process, qmp
 from .build import tail
 from .errors import LabError, TimeoutExpiredError, UsageError
 from .host import make_folder
+from .platforms import AMD64, Platform
 from .qemu import Qemu
 from .waiting import until
 
 # sun_path of a Unix socket, less its NUL.
 _LONGEST_SOCKET = 107
 _FIRST_SLOT = 0x10
+_NETDEV = "net"
 _FOR_TERMINALS = re.compile(
     r"\x1b(\[[0-?]*[ -/]*[@-~]|[PX^_\]][^\x1b\x07]*(\x1b\\|\x07)|[ -/]*[0-~])"
 )
@@ -38,23 +40,38 @@ class Function:
     slot: int
     socket: Path
     control: Path
+    # On a root port in that slot, instead of in the slot itself.
+    root_port: bool = False
 
     @property
     def pci_address(self) -> str:
+        if self.root_port:
+            # The kernel numbers the buses behind the ports in the order of their slots.
+            return f"0000:{self.slot - _FIRST_SLOT + 1:02x}:00.0"
         return f"0000:00:{self.slot:02x}.0"
 
+    @property
+    def port(self) -> str:
+        return f"port-{self.name}"
 
-def functions_in(folder: Path, names: Sequence[str]) -> list[Function]:
+
+def functions_in(folder: Path, names: Sequence[str], platform: Platform = AMD64) -> list[Function]:
     """Functions of these names, in the slots from 0x10 on, with their sockets in `folder`."""
     return [
-        Function(name, _FIRST_SLOT + index, folder / f"{name}.sock", folder / f"{name}.ctl")
+        Function(
+            name,
+            _FIRST_SLOT + index,
+            folder / f"{name}.sock",
+            folder / f"{name}.ctl",
+            platform.root_ports,
+        )
         for index, name in enumerate(names)
     ]
 
 
 @dataclass
 class Spec:
-    """What a machine is made of."""
+    """Hardware, kernel and files of a machine."""
 
     name: str
     folder: Path
@@ -65,18 +82,21 @@ class Spec:
     memory: int = 1024
     vcpus: int = 1
     functions: list[Function] = field(default_factory=list)
-    # Further -device arguments of QEMU, such as "vmclock".
+    # Names of functions that are not plugged in when the machine starts.
+    absent: frozenset[str] = frozenset()
+    # Additional -device arguments of QEMU, such as "vmclock".
     devices: list[str] = field(default_factory=list)
-    # Port of the host's loopback that leads to the guest's port 22. Without one: no network.
+    # Port of the host's loopback that is forwarded to the guest's port 22. None: no network.
     ssh_port: int | None = None
-    # Ends with the process that started it, where QEMU can do that.
+    # Whether it ends with the process that started it, if QEMU supports that.
     owned: bool = False
-    # "kvm" or "tcg"; None takes what works here.
+    # "kvm" or "tcg". None: KVM if it works here.
     accelerator: str | None = None
+    platform: Platform = AMD64
 
 
 class Machine:
-    """A machine that can be started, watched, unplugged from and ended."""
+    """A machine that can be started, watched, interrupted and ended."""
 
     def __init__(self, spec: Spec, qemu: Qemu) -> None:
         self.spec = spec
@@ -102,14 +122,14 @@ class Machine:
     def command(self) -> list[str]:
         """The whole command line of QEMU."""
         spec = self.spec
-        accelerator = spec.accelerator or accel.choose(self.qemu)
+        accelerator = spec.accelerator or accel.choose(self.qemu, spec.platform)
         command = [
             *self.qemu.system,
             *("-name", spec.name, "-nodefaults", "-no-user-config", "-display", "none"),
-            # The old PC: its root bus can be plugged at run time, the new one's cannot.
-            *("-machine", "pc,memory-backend=memory"),
+            *("-machine", f"{spec.platform.machine},memory-backend=memory"),
             *("-object", f"memory-backend-memfd,id=memory,size={spec.memory}M,share=on"),
-            *("-m", str(spec.memory), "-smp", str(spec.vcpus), *accel.arguments(accelerator)),
+            *("-m", str(spec.memory), "-smp", str(spec.vcpus)),
+            *accel.arguments(accelerator, spec.platform),
             *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
             *("-append", spec.append),
             *("-chardev", self._console(), "-serial", "chardev:console"),
@@ -119,14 +139,20 @@ class Machine:
         if spec.owned and self.qemu.version >= (10, 2):
             command += ["-run-with", "exit-with-parent=on"]
         if spec.disk is not None:
+            # A guest's flush reaches the image file, only not the host's disk. So killing QEMU
+            # loses what a power cut of a disk with a write cache loses, and no more.
             command += ["-drive", f"file={spec.disk},format=qcow2,if=none,id=disk,cache=unsafe"]
             command += ["-device", "virtio-blk-pci,drive=disk"]
         if spec.ssh_port is not None:
-            forward = f"hostfwd=tcp:127.0.0.1:{spec.ssh_port}-:22"
-            command += ["-netdev", f"user,id=net,{forward}"]
+            forward = f"hostfwd={_forward(spec.ssh_port)}-:22"
+            command += ["-netdev", f"user,id={_NETDEV},{forward}"]
             command += ["-device", "virtio-net-pci,netdev=net,romfile="]
-        for function in spec.functions:
-            command += ["-device", json.dumps(_device(function))]
+        for number, function in enumerate(spec.functions, 1):
+            if function.root_port:
+                place = f"bus=pcie.0,addr={function.slot:x},chassis={number}"
+                command += ["-device", f"pcie-root-port,id={function.port},{place}"]
+            if function.name not in spec.absent:
+                command += ["-device", json.dumps(_device(function))]
         if spec.functions:
             command += hotplug.arguments()
         for device in spec.devices:
@@ -146,10 +172,10 @@ class Machine:
             if len(os.fsencode(path)) > _LONGEST_SOCKET:
                 raise UsageError(
                     f"{path} is too long for a socket's path.",
-                    "Keep the lab's state in a folder with a shorter path: CIPU_LAB_STATE",
+                    "Set CIPU_LAB_STATE to a folder with a shorter path.",
                 )
         if self.running:
-            raise LabError(f"{self.spec.name} is running.")
+            raise LabError(f"{self.spec.name} is running already.")
         for stale in (self.console_socket, self.qmp_socket):
             stale.unlink(missing_ok=True)
         command = self.command()
@@ -179,10 +205,34 @@ class Machine:
         return known is not None and known.alive()
 
     def stop(self) -> None:
-        """End it at once; its disk is an overlay that nobody keeps."""
+        """End it at once, without shutting the guest down."""
         process.stop(self.pidfile)
         for path in (self.console_socket, self.qmp_socket):
             path.unlink(missing_ok=True)
+
+    def cut_power(self) -> None:
+        """Kill QEMU at once. The disk keeps what the guest had flushed to it."""
+        process.kill(self.pidfile)
+
+    def network(self, on: bool) -> None:
+        """Plug the network cable in or out. Connections stall until it is back."""
+        self._require_network()
+        self.qmp("set_link", name=_NETDEV, up=on)
+
+    def ssh_port(self, on: bool) -> None:
+        """Open or close the forwarded port. While it is closed, new connections are refused."""
+        self._require_network()
+        forward = _forward(self.spec.ssh_port)
+        words = (
+            f"hostfwd_add {_NETDEV} {forward}-:22" if on else f"hostfwd_remove {_NETDEV} {forward}"
+        )
+        answer = str(self.qmp("human-monitor-command", **{"command-line": words})).strip()
+        if answer and not answer.endswith("removed"):
+            raise LabError(f"QEMU did not switch the ssh port of {self.spec.name}: {answer}.")
+
+    def _require_network(self) -> None:
+        if self.spec.ssh_port is None:
+            raise UsageError(f"{self.spec.name} has no network.")
 
     def wait_end(self, seconds: float) -> None:
         """Wait for the guest to power itself off."""
@@ -192,11 +242,11 @@ class Machine:
         self.stop()
 
     def console(self, lines: int = 40) -> str:
-        """The last lines of the serial console, without what is for a terminal."""
+        """The last lines of the serial console, without terminal control sequences."""
         return _FOR_TERMINALS.sub("", tail(self.console_log, lines))
 
     def console_text(self) -> str:
-        """Everything the serial console has shown."""
+        """All output of the serial console."""
         try:
             return self.console_log.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
@@ -209,11 +259,11 @@ class Machine:
         cancelled: threading.Event | None = None,
         start: int = 0,
     ) -> re.Match[str]:
-        """Wait until the console's text, from character `start` on, holds the pattern."""
+        """Wait until the console's text, from character `start` on, matches the pattern."""
         wanted = re.compile(pattern, re.MULTILINE)
 
         def seen() -> re.Match[str] | None:
-            # In this order: what it said last is read even if it has ended since.
+            # In this order, so that the last output is read even if the machine has ended.
             running = self.running
             found = wanted.search(self.console_text(), start)
             if found is None and not running:
@@ -234,14 +284,14 @@ class Machine:
             line.connect(str(self.console_socket))
             line.sendall(text.encode())
             line.shutdown(socket.SHUT_WR)
-            # QEMU closes its end when it has taken everything.
+            # QEMU closes its end when it has read everything.
             with contextlib.suppress(TimeoutError, ConnectionError):
                 while line.recv(65536):
                     pass
 
     def trouble(self, sentence: str) -> LabError:
-        """An error that shows where the machine had got to."""
-        shown = self.console() or tail(self.log) or "(it showed nothing)"
+        """An error with the last lines of the console."""
+        shown = self.console() or tail(self.log) or "(no output)"
         return LabError(sentence, f"Last lines of the console of {self.spec.name}:\n{shown}")
 
     def qmp(self, command: str, /, **arguments: object) -> object:
@@ -249,7 +299,7 @@ class Machine:
         return qmp.command(self.qmp_socket, command, **arguments)
 
     def unplug(self, name: str, seconds: float = 60) -> None:
-        """Take a function out in the orderly way, or what is left of one that vanished."""
+        """Unplug a function in the orderly way, or remove one that vanished."""
         function = self.function(name)
         try:
             hotplug.unplug(self.qmp_socket, function.name, function.control, seconds)
@@ -257,7 +307,7 @@ class Machine:
             raise self.trouble(error.message) from error
 
     def plug(self, name: str) -> None:
-        """Put a function in again, at its place."""
+        """Plug a function in again, at its place."""
         function = self.function(name)
         hotplug.plug(self.qmp_socket, _device(function), function.control)
 
@@ -269,11 +319,15 @@ class Machine:
         raise UsageError(f"{self.spec.name} has no function {name}; it has {known}.")
 
 
+def _forward(port: int | None) -> str:
+    return f"tcp:127.0.0.1:{port}"
+
+
 def _device(function: Function) -> dict[str, object]:
     return {
         "driver": "vfio-user-pci",
         "id": function.name,
-        "bus": "pci.0",
-        "addr": f"{function.slot:x}.0",
+        "bus": function.port if function.root_port else "pci.0",
+        "addr": "0.0" if function.root_port else f"{function.slot:x}.0",
         "socket": {"type": "unix", "path": str(function.socket)},
     }

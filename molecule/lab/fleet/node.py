@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One guest of a lab: its machine, its functions' emulators and the way in."""
+"""One guest of a lab: its machine, the emulators of its functions, its login."""
 
 import contextlib
 import functools
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import functions, ports
@@ -13,6 +13,7 @@ from .control import Control
 from .errors import LabError, TimeoutExpiredError, UsageError
 from .host import make_folder
 from .machine import Machine, Spec, functions_in
+from .platforms import platform_of
 from .qemu import Qemu
 from .ssh import Login
 from .state import NodeState
@@ -20,31 +21,30 @@ from .waiting import until
 
 _BOOT_SECONDS = 600
 _SETTLE_SECONDS = 300
-# The package lists are as old as the image. Whoever refreshes old ones would fetch them anew in
-# every machine, which takes minutes each, so they count as of today.
+# The package lists are as old as the image. A role that updates old lists would download them in
+# every machine, which takes minutes each, so make them look new.
 _SETTLE = "touch -c /var/lib/apt/lists; systemctl is-system-running --wait"
 
-# Kernel messages matter on the console, the units' successes do not: each line costs time there.
-# The TSC is the host's own and the timer works, whatever an interrupt that a busy host delivers
-# late makes them look like: without the two options a guest on one may take a bad clock, or panic.
+# Show kernel messages on the console, but no units that started: each line costs time.
 _APPEND = (
-    "root=/dev/vda rootfstype=ext4 rw console=ttyS0 net.ifnames=0 fsck.mode=skip noresume "
-    "loglevel=5 panic=10 tsc=reliable no_timer_check rcupdate.rcu_expedited=1 mitigations=off "
+    "root=/dev/vda rootfstype=ext4 rw console={console} net.ifnames=0 fsck.mode=skip noresume "
+    "loglevel=5 panic=10 {parameters} rcupdate.rcu_expedited=1 mitigations=off "
     "audit=0 apparmor=0 selinux=0 systemd.hostname={name} systemd.show_status=error "
-    # How long a unit may take is the lab's to bound, which looks at the whole.
+    # The lab has a timeout for the whole boot, so single units do not need one.
     "systemd.default_timeout_start_sec=600 systemd.service_watchdogs=no"
 )
 
 
 class Node:
-    """A guest, running or not."""
+    """A guest, whether it is running or not."""
 
     def __init__(self, state: NodeState, folder: Path, private_key: Path, qemu: Qemu) -> None:
         self.state = state
         self.name = state.name
         self.folder = folder
         self.overlay = folder / "disk.qcow2"
-        self.functions = functions_in(folder, state.functions)
+        platform = platform_of(state.architecture)
+        self.functions = functions_in(folder, state.functions, platform)
         self.login = Login(self.name, state.ssh_port, private_key, folder / "known_hosts")
         self.qemu = qemu
         self.machine = Machine(
@@ -53,19 +53,22 @@ class Node:
                 folder=folder,
                 kernel=Path(state.kernel),
                 initrd=Path(state.initrd),
-                append=_APPEND.format(name=self.name),
+                append=_APPEND.format(
+                    name=self.name, console=platform.console, parameters=platform.parameters
+                ),
                 disk=self.overlay,
                 memory=state.memory,
                 vcpus=state.vcpus,
                 functions=self.functions,
                 devices=state.devices,
                 ssh_port=state.ssh_port,
+                platform=platform,
             ),
             qemu,
         )
 
     def create(self) -> None:
-        """Give it an empty overlay and the key its sshd will show."""
+        """Create an empty overlay, and known_hosts with the host key of its sshd."""
         make_folder(self.folder)
         arguments = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", self.state.backing]
         done = subprocess.run(
@@ -77,20 +80,29 @@ class Node:
             check=False,
         )
         if done.returncode:
-            raise LabError(f"{self.name} cannot have a disk.", done.stderr.strip())
+            raise LabError(f"Cannot create the disk of {self.name}.", done.stderr.strip())
         known = f"[{ports.ADDRESS}]:{self.state.ssh_port} {self.state.host_key}\n"
         self.login.known_hosts.write_text(known, encoding="ascii")
 
     def start(self) -> None:
-        """Start the emulators, then the machine that connects to them."""
+        """Start the emulators that do not run, then the machine that connects to them."""
         for function in self.functions:
-            functions.start(function)
+            functions.ensure(function)
         self.machine.start()
 
     def wait_ready(
         self, cancelled: threading.Event | None = None, seconds: float = _BOOT_SECONDS
     ) -> None:
-        """Wait until ssh answers and systemd has started all it was to start."""
+        """Wait until the guest has booted; a unit that failed is an error."""
+        state = self.wait_boot(cancelled, seconds)
+        if state != "running":
+            units = ", ".join(self.failed_units()) or "no unit failed"
+            raise self.machine.trouble(f"{self.name} is {state or 'not reached'}: {units}")
+
+    def wait_boot(
+        self, cancelled: threading.Event | None = None, seconds: float = _BOOT_SECONDS
+    ) -> str:
+        """Wait until ssh answers and systemd has started its units; return systemd's state."""
 
         def greets() -> bool:
             if not self.machine.running:
@@ -106,15 +118,15 @@ class Node:
             raise self.machine.trouble(
                 f"{self.name} did not get ready within {seconds:.0f} s."
             ) from error
-        found = done.stdout.strip()
-        if found != "running":
-            failed = self.login.run("systemctl --failed --no-legend --plain", check=False).stdout
-            raise self.machine.trouble(
-                f"{self.name} is {found or 'not reached'}: {failed.strip() or done.stderr.strip()}"
-            )
+        return done.stdout.strip()
+
+    def failed_units(self) -> list[str]:
+        """Names of the guest's failed units."""
+        shown = self.login.run("systemctl --failed --no-legend --plain", check=False).stdout
+        return [line.split()[0] for line in shown.splitlines() if line.strip()]
 
     def stop(self) -> None:
-        """End machine and emulators; every one is tried, whatever the others did."""
+        """End machine and emulators. If ending one fails, the others are still ended."""
         steps: list[Callable[[], None]] = [self.machine.stop]
         steps += [functools.partial(functions.stop, function) for function in self.functions]
         troubles = []
@@ -127,7 +139,7 @@ class Node:
             raise troubles[0]
 
     def function_name(self, name: str | None) -> str:
-        """The named function, or the one that faults are for."""
+        """The named function, or the default one."""
         if not self.functions:
             raise UsageError(f"{self.name} has no function; start the lab with --functions 2.")
         return self.machine.function(name or functions.PRIMARY).name
@@ -137,22 +149,36 @@ class Node:
         return Control(self.machine.function(self.function_name(name)).control)
 
     def reboot(self, kernel: str | None = None, seconds: float = _BOOT_SECONDS) -> None:
-        """Power off and start again, with the kernel of this release out of the guest's /boot.
+        """Power off and start again, with the kernel of this release from the guest's /boot.
 
-        Without one it boots what it booted before. The firmware knows no boot loader, so this is
-        how a guest gets from one kernel to another.
+        Without a release it boots the same kernel as before. The guests have no boot loader, so
+        this is the way to boot another kernel.
         """
         if kernel is not None:
             self.take_kernel(kernel)
-        # The connection breaks while the guest goes down, which is no failure.
+        self.shut_down()
+        self.start()
+        self.wait_ready(seconds=seconds)
+
+    def shut_down(self) -> None:
+        """Power off in the orderly way. The emulators keep running."""
+        # The connection breaks when the guest powers off, which is no error.
         with contextlib.suppress(TimeoutExpiredError):
             self.login.run("systemctl poweroff", check=False, seconds=60)
         self.machine.wait_end(120)
-        self.machine.start()
-        self.wait_ready(seconds=seconds)
+
+    def power_on(self, without: Sequence[str] = (), seconds: float = _BOOT_SECONDS) -> str:
+        """Start a machine that is off, with its disk as it was, and return systemd's state.
+
+        Functions in `without` are not plugged in; `plug` brings them later. A unit that fails is no
+        error here, since a test may have caused it: see `failed_units`.
+        """
+        self.machine.spec.absent = frozenset(self.machine.function(name).name for name in without)
+        self.start()
+        return self.wait_boot(seconds=seconds)
 
     def take_kernel(self, release: str) -> None:
-        """Have the next start use a kernel that was installed in the guest."""
+        """Use a kernel that is installed in the guest at the next start."""
         kernel, initrd = self.folder / "vmlinuz", self.folder / "initrd.img"
         self.login.fetch(f"/boot/vmlinuz-{release}", kernel)
         self.login.fetch(f"/boot/initrd.img-{release}", initrd)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the lab keeps what it makes: one cache, that `make clean` removes."""
+"""Paths of the lab: everything is in one cache, which `make clean` removes."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ ROOT = LAB_DIR.parent.parent
 
 
 def cache() -> Path:
-    """The cache of the checkout, or the one that CIPU_CACHE names."""
+    """The cache of the checkout, or the folder in CIPU_CACHE."""
     named = os.environ.get("CIPU_CACHE")
     return Path(named).resolve() if named else ROOT / ".cache"
 
@@ -23,6 +23,6 @@ def image_cache() -> Path:
 
 
 def lab_state(name: str) -> Path:
-    """State of the lab of this name; CIPU_LAB_STATE names the folder outright."""
+    """Folder of the state of the lab with this name, or the folder in CIPU_LAB_STATE."""
     named = os.environ.get("CIPU_LAB_STATE")
     return Path(named).resolve() if named else cache() / "lab" / name

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Processes that outlive the command that started them, and ending the right ones.
 
-A pid alone is not enough: it may belong to somebody else by the time it is read again. With the
-boot's id and the start time in the kernel's ticks it names one process for ever.
+A pid alone is not enough, since another process may have it by the time it is read again. Together
+with the boot id and the start time in ticks it identifies one process.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from pathlib import Path
 
 from .errors import LabError
 
-# Held so that a child that ended here is reaped here.
+# Kept so that a child of this process is reaped when it ends.
 _CHILDREN: dict[int, "subprocess.Popen[bytes]"] = {}
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process, told apart from any later one with its pid."""
+    """One process, distinguished from any later one with the same pid."""
 
     pid: int
     started: int
@@ -41,7 +41,7 @@ class Process:
         except ProcessLookupError:
             return True
         try:
-            # Opened first and asked then: the handle is the process that was asked about.
+            # Check after opening, so that the handle belongs to the process that is checked.
             if not self.alive():
                 return True
             poll = select.poll()
@@ -52,7 +52,7 @@ class Process:
         return not self.alive() or ended
 
     def stop(self, seconds: float = 10) -> None:
-        """End it, kindly first."""
+        """End it, with SIGTERM first and SIGKILL later."""
         for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 10.0)):
             if not self.alive():
                 return
@@ -68,13 +68,13 @@ class Process:
             if self.wait(patience):
                 self.alive()
                 return
-        raise LabError(f"Process {self.pid} does not end.")
+        raise LabError(f"Process {self.pid} does not end after SIGKILL.")
 
 
 def spawn(
     command: list[str], pidfile: Path, log: Path, environ: dict[str, str] | None = None
 ) -> Process:
-    """Start a process in a session of its own and write down which one it is."""
+    """Start a process in a session of its own and record it in a pidfile."""
     with log.open("ab") as sink:
         child = subprocess.Popen(
             command,
@@ -91,7 +91,7 @@ def spawn(
         new.write_text(json.dumps(asdict(process)), encoding="ascii")
         new.rename(pidfile)
     except BaseException:
-        # Nobody would know of it.
+        # No later command could find and end it.
         child.kill()
         child.wait()
         raise
@@ -100,7 +100,7 @@ def spawn(
 
 
 def load(pidfile: Path) -> Process | None:
-    """The process of a pidfile, if there is one that can be read."""
+    """The process of a pidfile, or None if the pidfile cannot be read."""
     try:
         return Process(**json.loads(pidfile.read_text(encoding="ascii")))
     except (OSError, ValueError, TypeError):
@@ -108,10 +108,24 @@ def load(pidfile: Path) -> Process | None:
 
 
 def stop(pidfile: Path, seconds: float = 10) -> None:
-    """End the process of a pidfile, if it still runs, and forget it."""
+    """End the process of a pidfile, if it still runs, and remove the pidfile."""
     process = load(pidfile)
     if process is not None:
         process.stop(seconds)
+    with contextlib.suppress(FileNotFoundError):
+        pidfile.unlink()
+
+
+def kill(pidfile: Path, seconds: float = 10) -> None:
+    """Kill the process of a pidfile without giving it a chance to clean up."""
+    process = load(pidfile)
+    if process is not None and process.alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        if not process.wait(seconds):
+            raise LabError(f"Process {process.pid} does not end after SIGKILL.")
+        # Reaps it where it is a child of this process.
+        process.alive()
     with contextlib.suppress(FileNotFoundError):
         pidfile.unlink()
 
@@ -121,7 +135,7 @@ def _start_time(pid: int) -> int | None:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
-    # The command's name stands in brackets and may hold anything, brackets too.
+    # The command's name is in brackets and may contain any character, also brackets.
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] == "Z" else int(fields[19])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Progress for people: one line an event, on standard error, with the seconds since the start."""
+"""Progress messages: one line per event, on standard error, with the seconds since the start."""
 
 import sys
 import time
@@ -16,4 +16,4 @@ def say(message: str) -> None:
 
 
 def silent(_message: str) -> None:
-    """Print nothing: what tests want."""
+    """Print nothing, for tests."""

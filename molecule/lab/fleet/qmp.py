@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speaking to a running QEMU: one command, one connection, a bounded time."""
+"""QMP, the control protocol of a running QEMU: one connection per command, in a bounded time."""
 
 import asyncio
 import contextlib
@@ -13,17 +13,17 @@ _SECONDS = 60.0
 
 
 def command(path: Path, name: str, /, **arguments: object) -> object:
-    """Run one command and return what it returns."""
+    """Run one command and return its result."""
     try:
         return asyncio.run(asyncio.wait_for(_run(path, name, arguments), _SECONDS))
     except TimeoutError as error:
         raise TimeoutExpiredError(
-            f"QEMU gave no answer to {name} within {_SECONDS:.0f} s."
+            f"QEMU did not answer to {name} within {_SECONDS:.0f} s."
         ) from error
     except QMPError as error:
-        raise LabError(f"QEMU did not do {name}: {error}.") from error
+        raise LabError(f"QEMU refused {name}: {error}.") from error
     except OSError as error:
-        raise LabError(f"There is no QEMU at {path}.") from error
+        raise LabError(f"No QEMU answers at {path}.") from error
 
 
 async def _run(path: Path, name: str, arguments: dict[str, object]) -> object:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes into a guest image. Change anything here and the image is made anew."""
+"""The content of a guest image. A change of anything here builds the images again."""
 
 import io
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from .platforms import platform_of
 
 GUEST_FILES = Path(__file__).resolve().parent / "guest"
 TRIM_LISTS = Path(__file__).resolve().parent / "trim_lists.py"
@@ -18,6 +20,7 @@ class Recipe:
     name: str
     suite: str
     title: str
+    architecture: str = "amd64"
 
 
 RECIPES = {
@@ -25,11 +28,12 @@ RECIPES = {
     for recipe in (
         Recipe("debian12", "bookworm", "Debian 12"),
         Recipe("debian13", "trixie", "Debian 13"),
+        Recipe("debian13-arm64", "trixie", "Debian 13 arm64", "arm64"),
     )
 }
 
-# The cloud kernel is what Debian's own images for virtual machines carry: fewer drivers, so it
-# boots faster under emulation. Its headers come at the same version, from the same run of apt.
+# The cloud kernel is the one of Debian's images for virtual machines. It has fewer drivers, so it
+# boots faster under emulation. Its headers have the same version, from the same run of apt.
 PACKAGES = (
     "systemd-sysv",
     "udev",
@@ -42,8 +46,8 @@ PACKAGES = (
     "dkms",
     "gcc",
     "make",
-    "linux-image-cloud-amd64",
-    "linux-headers-cloud-amd64",
+    "linux-image-cloud-{architecture}",
+    "linux-headers-cloud-{architecture}",
     "initramfs-tools",
     "zstd",
     "kmod",
@@ -53,10 +57,11 @@ PACKAGES = (
     "ca-certificates",
 )
 
-# Not installed: in the image's package cache, so that installing it later needs no download.
+# Not installed, but in the image's package cache, so that installing it needs no download.
 FETCHED = ("chrony",)
 
-# Also known to the guests' apt, which else knows what is installed, and kernels: see trim_lists.py.
+# Packages that stay in the guests' package lists, besides installed ones and kernels: see
+# trim_lists.py.
 KNOWN = (
     *FETCHED,
     "bpftrace",
@@ -75,7 +80,7 @@ KNOWN = (
     "tree",
 )
 
-# Nothing of this is looked at in a lab, and each of them costs seconds under emulation.
+# No test in a lab needs these, and each of them costs seconds under emulation.
 MASKED = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -84,7 +89,7 @@ MASKED = (
     "e2scrub_reap.service",
     "fstrim.timer",
     "getty@tty1.service",
-    "serial-getty@ttyS0.service",
+    "serial-getty@{console}.service",
     "systemd-logind.service",
     "systemd-ask-password-console.path",
     "systemd-ask-password-wall.path",
@@ -114,7 +119,7 @@ MASKED = (
     "sshd-vsock.socket",
 )
 
-# These look for what no guest has, at boot and again at every daemon-reload.
+# These search for devices that no guest has, at boot and again at every daemon-reload.
 GENERATORS = (
     "systemd-cryptsetup-generator",
     "systemd-getty-generator",
@@ -142,7 +147,7 @@ DPKG_OPTIONS = (
     "path-include=/usr/share/doc/*/copyright",
 )
 
-# Runs outside the guest's tree, which is "$1"; packages are in place.
+# Runs outside the guest's tree, which is "$1", after its packages were installed.
 CUSTOMIZE = f"""set -eu
 chroot "$1" systemctl --quiet mask {" ".join(MASKED)}
 mkdir -p "$1/etc/systemd/system-generators"
@@ -157,14 +162,17 @@ printf '127.0.0.1 localhost\\n127.0.1.1 node1 node2 node3 node4 node5 node6\\n' 
 echo 5ab0c1d2e3f405162738495a6b7c8d9e > "$1/etc/machine-id"
 chroot "$1" apt-get clean
 chroot "$1" apt-get install --yes --download-only {" ".join(FETCHED)}
-chroot "$1" python3 /{_TRIM_IN_GUEST} {" ".join(KNOWN)}
+# By a Python of the host: the guest's may be emulated, and then takes minutes.
+"${{LAB_PYTHON:?}}" "$1/{_TRIM_IN_GUEST}" "$1" {" ".join(KNOWN)}
 rm "$1/{_TRIM_IN_GUEST}"
 chroot "$1" apt-cache gencaches
-# Nothing has changed since: spares the units that update /etc and /var.
+# Unsafe writes are for the build alone: after a power cut they leave empty files in a guest.
+sed -i '/force-unsafe-io/d' "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"
+# Newer than everything in /usr, so that no unit updates /etc and /var at the first boot.
 touch "$1/etc/.updated" "$1/var/.updated"
 """
 
-# The file system is larger than what is in it: kernels and module builds come on top.
+# Larger than the content, since tests install kernels and build modules.
 DISK_SIZE = "8G"
 MKE2FS = (
     "-q",
@@ -173,7 +181,7 @@ MKE2FS = (
     "ext4",
     "-L",
     "lab",
-    # Checksums are dear under emulation, and nothing here outlives a crash.
+    # Checksums are slow under emulation. The journal, which a power cut needs, is there.
     "-O",
     "^metadata_csum,^64bit",
     "-E",
@@ -183,8 +191,18 @@ MKE2FS = (
 )
 
 
+def packages(wanted: Recipe) -> tuple[str, ...]:
+    """Packages that are installed."""
+    return tuple(name.format(architecture=wanted.architecture) for name in PACKAGES)
+
+
+def customize(wanted: Recipe) -> str:
+    """The script that completes the guest's tree."""
+    return CUSTOMIZE.replace("{console}", platform_of(wanted.architecture).console)
+
+
 def guest_files(authorized_key: str, host_key: Path) -> bytes:
-    """A tar of the files that go into the guest before its packages do; root owns them all."""
+    """A tar of the files that are in the guest before its packages; root owns all of them."""
     content = {
         str(path.relative_to(GUEST_FILES)): (path.read_bytes(), path.stat().st_mode & 0o777)
         for path in sorted(GUEST_FILES.rglob("*"))
@@ -207,9 +225,9 @@ def guest_files(authorized_key: str, host_key: Path) -> bytes:
     return buffer.getvalue()
 
 
-def fingerprint() -> str:
-    """Everything above that decides what an image holds, as text."""
+def fingerprint(wanted: Recipe) -> str:
+    """Everything above that decides the content of an image, as text."""
     files = [path for path in sorted(GUEST_FILES.rglob("*")) if path.is_file()]
     texts = [f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in [*files, TRIM_LISTS]]
-    parts = (PACKAGES, MASKED, GENERATORS, ENABLED, APT_OPTIONS, DPKG_OPTIONS, MKE2FS, DISK_SIZE)
-    return "\n".join([*map(repr, parts), CUSTOMIZE, *texts])
+    parts = (packages(wanted), APT_OPTIONS, DPKG_OPTIONS, MKE2FS, DISK_SIZE)
+    return "\n".join([*map(repr, parts), customize(wanted), *texts])

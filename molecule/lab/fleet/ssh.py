@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way into a guest: its own key, its own known_hosts, nothing of the user's."""
+"""Login to a guest, with the lab's own key and known_hosts and without the user's settings."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ USER = "root"
 
 @dataclass(frozen=True)
 class Login:
-    """How to reach one guest."""
+    """Login to one guest."""
 
     name: str
     port: int
@@ -24,7 +24,7 @@ class Login:
     known_hosts: Path
 
     def options(self) -> list[str]:
-        """What ssh and Ansible both are told, apart from port, user and key."""
+        """Options of ssh and Ansible, apart from port, user and key."""
         return [
             "-F/dev/null",
             f"-oUserKnownHostsFile={self.known_hosts}",
@@ -33,7 +33,7 @@ class Login:
             "-oIdentitiesOnly=yes",
             "-oIdentityAgent=none",
             "-oUpdateHostKeys=no",
-            # The first answer of a busy emulated guest takes its time.
+            # The first answer of a busy emulated guest may take long.
             "-oConnectTimeout=60",
             "-oServerAliveInterval=15",
             "-oServerAliveCountMax=8",
@@ -41,7 +41,7 @@ class Login:
         ]
 
     def command(self, remote: Sequence[str] = ()) -> list[str]:
-        """The ssh command line, for a person or a program."""
+        """The ssh command line."""
         return [
             *(host.program("ssh"), *self.options(), "-oBatchMode=yes", "-p", str(self.port)),
             *("-i", str(self.private_key), f"{USER}@{ports.ADDRESS}", *remote),
@@ -54,7 +54,7 @@ class Login:
         check: bool = True,
         stdin: str | bytes | None = None,
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a shell command in the guest. With `check`, failure is an error with its output."""
+        """Run a shell command in the guest. With `check`, a failure raises an error."""
         data = stdin.encode() if isinstance(stdin, str) else stdin
         try:
             done = subprocess.run(
@@ -66,18 +66,18 @@ class Login:
             )
         except subprocess.TimeoutExpired as error:
             raise TimeoutExpiredError(
-                f"{self.name}: {' '.join(remote)!r} did not end within {seconds:.0f} s."
+                f"{self.name}: the command {' '.join(remote)!r} did not end in {seconds:.0f} s."
             ) from error
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         if check and done.returncode:
             raise LabError(
-                f"{self.name}: {' '.join(remote)!r} ended with status {done.returncode}.",
+                f"{self.name}: the command {' '.join(remote)!r} failed, status {done.returncode}.",
                 (out + err).strip(),
             )
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
     def fetch(self, remote: str, local: Path, seconds: float = 120) -> None:
-        """Copy a file out of the guest."""
+        """Copy a file from the guest."""
         new = local.with_name(f"{local.name}.new")
         with new.open("wb") as sink:
             done = subprocess.run(
@@ -90,11 +90,11 @@ class Login:
             )
         if done.returncode:
             new.unlink()
-            raise LabError(f"{self.name}: {remote} cannot be read.", done.stderr.decode().strip())
+            raise LabError(f"{self.name}: cannot read {remote}.", done.stderr.decode().strip())
         new.rename(local)
 
     def greets(self, seconds: float = 3) -> bool:
-        """Whether a sshd answers: QEMU takes the connection long before."""
+        """Whether sshd answers. QEMU accepts connections long before."""
         with contextlib.suppress(OSError), socket.socket() as line:
             line.settimeout(seconds)
             line.connect((ports.ADDRESS, self.port))

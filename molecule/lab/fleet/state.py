@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a running lab consists of, written down so that any later command can find and end it."""
+"""The state of a running lab, in a file, so that any later command can find and end it."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -25,18 +25,19 @@ class NodeState:
     vcpus: int
     functions: list[str] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
+    architecture: str = "amd64"
 
 
 @dataclass
 class LabState:
-    """All guests of a lab, and the key that opens them."""
+    """All guests of a lab, and the key to log in to them."""
 
     private_key: str
     nodes: list[NodeState] = field(default_factory=list)
 
 
 def save(folder: Path, state: LabState) -> None:
-    """Write it down whole or not at all."""
+    """Write the state atomically."""
     new = folder / "state.json.new"
     content = {"version": _VERSION, **asdict(state)}
     new.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -44,7 +45,7 @@ def save(folder: Path, state: LabState) -> None:
 
 
 def load(folder: Path) -> LabState | None:
-    """What was written down, or None where there is no lab."""
+    """The saved state, or None if there is no lab."""
     path = folder / "state.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -56,5 +57,5 @@ def load(folder: Path) -> LabState | None:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise LabError(
-            f"{path} cannot be understood: {error}.", "`lab down` clears it up."
+            f"{path} is damaged: {error}.", "Run `lab down` to end the lab and remove the file."
         ) from error

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside a guest while its image is made: shortens apt's package lists.
+"""Shortens apt's package lists in a guest's tree: trim_lists.py TREE PACKAGE...
 
-Every call of apt reads all 60,000 packages of a Debian, which takes a minute under emulation. What
-a lab installs is among a few hundred: what is installed, the packages named on the command line,
-all kernels, and what these depend on. `apt-get update` in a guest brings the whole lists back.
+Every call of apt reads all 60,000 packages of a Debian, which takes a minute under emulation. A lab
+installs a few hundred at most: those that are installed, those named on the command line, all
+kernels, and their dependencies. `apt-get update` in a guest fetches the complete lists.
 """
 
 import re
@@ -12,15 +12,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-LISTS = Path("/var/lib/apt/lists")
-STATUS = Path("/var/lib/dpkg/status")
+LISTS = "var/lib/apt/lists"
+STATUS = "var/lib/dpkg/status"
 KERNELS = re.compile(r"linux-(image|headers|kbuild|compiler|base|binary|modules|bpf)\b(?!.*-dbg)")
 NEEDS = ("Pre-Depends", "Depends")
 WORD = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
 
 def stanzas(text: str) -> Iterator[str]:
-    """The packages of a list, as they stand there."""
+    """The packages of a list, as text."""
     return (part for part in text.split("\n\n") if part.strip())
 
 
@@ -61,10 +61,11 @@ def wanted(available: Iterable[str], installed: Iterable[str], named: Iterable[s
 
 
 def main() -> None:
-    lists = {path: path.read_text(encoding="utf-8") for path in LISTS.glob("*_Packages")}
+    tree = Path(sys.argv[1])
+    lists = {path: path.read_text(encoding="utf-8") for path in (tree / LISTS).glob("*_Packages")}
     available = [stanza for text in lists.values() for stanza in stanzas(text)]
-    installed = stanzas(STATUS.read_text(encoding="utf-8"))
-    kept = wanted(available, installed, sys.argv[1:])
+    installed = stanzas((tree / STATUS).read_text(encoding="utf-8"))
+    kept = wanted(available, installed, sys.argv[2:])
     for path, text in lists.items():
         stay = [stanza for stanza in stanzas(text) if field(stanza, "Package") in kept]
         path.write_text("".join(f"{stanza.strip()}\n\n" for stanza in stay), encoding="utf-8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for something to come true: never longer than stated, nor after a call to stop."""
+"""Waiting for a condition, with a timeout, until it is met or the wait is cancelled."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ PACE = 0.3
 
 
 class CancelledError(LabError):
-    """Somebody else's failure made this wait pointless."""
+    """The wait was cancelled because something else failed."""
 
 
 def until(
@@ -24,7 +24,7 @@ def until(
     cancelled: threading.Event | None = None,
     pace: float = PACE,
 ) -> Answer:
-    """Ask until the answer is neither None nor False, and return it."""
+    """Call `condition` until it returns neither None nor False, and return its value."""
     cancelled = cancelled or threading.Event()
     end = time.monotonic() + seconds
     while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A running emulator, a client that is brought up, and the control socket."""
+"""A running emulator, a client after bring-up, and the control socket."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from vfio_client import Client, ControlClient, Running, Start
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start emulators with extra arguments; each must end well when it is told to."""
+    """Start emulators with extra arguments; each must exit with status 0 on SIGTERM."""
     running: list[Running] = []
 
     def begin(*arguments: str) -> Running:

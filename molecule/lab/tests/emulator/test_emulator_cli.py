@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command: its errors in one sentence, its end, and what it leaves behind."""
+"""The command line: errors, signals, and removed sockets."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
     return last
 
 
-def test_path_taken_by_a_file(tmp_path: Path) -> None:
+def test_a_path_in_use_by_a_file(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("precious")
     done = run("--socket", str(tmp_path / "s"), "--control", str(tmp_path / "c"))
     assert "exists and is not a socket" in sentence(done)
@@ -42,7 +42,7 @@ def test_path_taken_by_a_file(tmp_path: Path) -> None:
     assert not (tmp_path / "c").exists()
 
 
-def test_path_taken_by_another_emulator(emulator: Running, tmp_path: Path) -> None:
+def test_a_path_in_use_by_another_emulator(emulator: Running, tmp_path: Path) -> None:
     done = run("--socket", str(emulator.socket), "--control", str(tmp_path / "c"))
     assert "in use" in sentence(done)
     done = run("--socket", str(tmp_path / "s"), "--control", str(emulator.control_socket))
@@ -62,7 +62,7 @@ def test_socket_of_a_dead_emulator_is_replaced(tmp_path: Path) -> None:
 
 def test_path_too_long(tmp_path: Path) -> None:
     done = run("--socket", "/" + "x" * 200, "--control", str(tmp_path / "c"))
-    assert "too long (201 bytes, at most 107" in sentence(done)
+    assert "too long (201 bytes, maximum 107" in sentence(done)
 
 
 def test_path_in_no_folder(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_path_in_no_folder(tmp_path: Path) -> None:
 
 def test_path_not_writable() -> None:
     done = run("--socket", "/proc/s", "--control", "/proc/c")
-    assert "cannot be made" in sentence(done)
+    assert "cannot create the vfio-user socket /proc/s: " in sentence(done)
 
 
 @pytest.mark.parametrize(

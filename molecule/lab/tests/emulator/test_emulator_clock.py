@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clock: host time, epoch, time scale, and errors that are known at every instant."""
+"""The clock: host time, epoch, time scale, and its error at every instant."""
 
 import time
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ def bracket(guest: Client) -> tuple[int, int, int]:
 
 
 @given(st.integers(1, 9999))
-def test_epoch_of_every_year_that_a_calendar_knows(year: int) -> None:
+def test_epoch_of_every_year_of_the_calendar(year: int) -> None:
     assert epoch_base_ns(year) == year_ns(year)
 
 
@@ -63,7 +63,7 @@ def test_base_year_and_leap_seconds_are_those_of_the_registers(
 
 
 @pytest.mark.parametrize("year", [0, 1969, 2400, 0xFFFFFFFF])
-def test_absurd_base_years_stay_within_62_bits(
+def test_extreme_base_years_stay_within_62_bits(
     client: Client, control: ControlClient, year: int
 ) -> None:
     control.do("set", register="epo_base_yr", value=year)
@@ -94,7 +94,7 @@ def test_truth_of_past_times(control: ControlClient) -> None:
     assert [truth["offset_ns"] for truth in truths] == [111, 222, 222]
 
 
-def test_drift_moves_the_clock_by_what_truth_says(guest: Client, control: ControlClient) -> None:
+def test_drift_moves_the_clock_by_the_reported_error(guest: Client, control: ControlClient) -> None:
     control.do("clock", offset_ns=0, drift_ppb=50_000_000)
     reads = [bracket(guest) for _ in range(200)]
     for before, value, after in reads:
@@ -160,7 +160,7 @@ changes = st.lists(
 
 
 @given(changes)
-def test_the_error_has_no_jump_but_those_asked_for(steps: list[dict[str, Any]]) -> None:
+def test_the_error_jumps_only_by_requested_steps(steps: list[dict[str, Any]]) -> None:
     model = ClockModel()
     for step in steps:
         old = model.now

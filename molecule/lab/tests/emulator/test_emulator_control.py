@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control socket: bad requests get a sentence, and never more than that."""
+"""The control socket: a wrong request gets a sentence and changes nothing."""
 
 import json
 import socket
@@ -28,7 +28,9 @@ from vfio_client import PATIENCE_S, Client, ControlClient, Running
         b'{"op": "set", "register": "thresh_us", "value": ' + b"9" * 5000 + b"}",
     ],
 )
-def test_what_is_no_request(shared_control: ControlClient, line: bytes) -> None:
+def test_a_line_that_is_not_a_request_is_refused(
+    shared_control: ControlClient, line: bytes
+) -> None:
     reply = shared_control.raw(line)
     assert reply["ok"] is False
     assert reply["error"]
@@ -85,14 +87,14 @@ def test_bad_requests_change_nothing(
     assert shared_control.do("status") == before
 
 
-def test_a_number_that_is_none_changes_nothing(control: ControlClient) -> None:
+def test_a_value_that_is_not_a_number_changes_nothing(control: ControlClient) -> None:
     before = control.do("status")
     assert not control.raw(b'{"op": "clock", "drift_ppb": NaN}')["ok"]
     assert not control.raw(b'{"op": "clock", "drift_ppb": Infinity}')["ok"]
     assert control.do("status") == before
 
 
-def test_status_tells_what_is_there(guest: Client, control: ControlClient) -> None:
+def test_status_reports_connection_and_registers(guest: Client, control: ControlClient) -> None:
     control.do("clock", offset_ns=7, drift_ppb=1.5, noise_ns=3)
     status = control.do("status")
     assert status["name"] == "cipu0"
@@ -111,7 +113,7 @@ def test_requests_in_pieces_and_in_one(control: ControlClient) -> None:
     assert "registers" in replies[0] and "reads" in replies[1] and "log" in replies[2]
 
 
-def test_a_line_without_end_is_cut_off(emulator: Running, control: ControlClient) -> None:
+def test_a_too_long_line_ends_the_connection(emulator: Running, control: ControlClient) -> None:
     hostile = emulator.control()
     chunk = b"x" * 65536
     with pytest.raises(OSError, match=r"Broken pipe|reset"):
@@ -121,7 +123,7 @@ def test_a_line_without_end_is_cut_off(emulator: Running, control: ControlClient
     assert control.do("status")["ok"]
 
 
-def test_a_client_that_reads_nothing_does_not_hold_up_others(
+def test_a_client_that_reads_nothing_does_not_block_others(
     emulator: Running, control: ControlClient
 ) -> None:
     hostile = emulator.control()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Counts and log: a test of a driver is only as good as what is said about its accesses."""
+"""Counts and log of accesses, which tests of the driver rely on."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ def test_the_log_is_bounded(guest: Client, control: ControlClient) -> None:
     assert len(control.do("log", limit=4096)["log"]) == 4096
 
 
-def test_counts_can_start_anew(guest: Client, control: ControlClient) -> None:
+def test_counts_can_be_reset(guest: Client, control: ControlClient) -> None:
     for _ in range(3):
         guest.read("tstamp_ns")
     control.do("fault", name="busy", on=True)
@@ -58,7 +58,9 @@ def test_counts_can_start_anew(guest: Client, control: ControlClient) -> None:
     assert not any(after["timestamps"].values()) and not any(after["interrupts"].values())
 
 
-def test_what_a_driver_can_have_seen_of_conditions(guest: Client, control: ControlClient) -> None:
+def test_observable_changes_of_conditions_are_counted(
+    guest: Client, control: ControlClient
+) -> None:
     for _ in range(3):
         control.do("fault", name="clock_abnormal", on=True)
         control.do("fault", name="clock_abnormal", on=False)
@@ -83,7 +85,7 @@ accesses = st.lists(st.tuples(st.sampled_from("rw"), registers, st.integers(0, 2
 
 
 def test_every_access_is_counted_once(emulator: Running) -> None:
-    """Whatever a driver does, in whatever order, the counts are exactly its accesses."""
+    """For any accesses in any order the counts are exactly these accesses."""
     control = emulator.control()
     with emulator.connect() as client:
 

@@ -210,7 +210,7 @@ def test_all_ones(guest: Client, control: ControlClient, config: bool) -> None:
     if config:
         guest.set_config(4, 2, 0)
     control.do("clear")
-    assert guest.read("dev_stat") == 2, "what was written meanwhile is lost"
+    assert guest.read("dev_stat") == 2, "writes during the fault are lost"
     assert control.do("status")["bus_master"] is True
     assert control.do("counts")["timestamps"]["all_ones"] == 1
 
@@ -265,7 +265,7 @@ def test_vanish_during_a_slow_read(guest: Client, control: ControlClient) -> Non
     assert control.do("status")["listening"] is True
 
 
-def test_return_says_so_when_its_path_was_taken(
+def test_return_reports_that_its_path_is_in_use(
     guest: Client, control: ControlClient, emulator: Running
 ) -> None:
     control.do("fault", name="vanish")

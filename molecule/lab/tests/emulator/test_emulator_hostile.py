@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Malformed and hostile clients: an error reply or a closed connection, never more, no leak."""
+"""Malformed and hostile clients get an error reply or a closed connection, without leaks."""
 
 import contextlib
 import os
@@ -158,7 +158,7 @@ def test_the_version_reply_is_no_longer_than_the_request(emulator: Running, text
         assert len(reply.body) <= 4 + len(text)
 
 
-def test_dma_maps_are_taken_and_given_back(
+def test_dma_maps_are_added_and_removed(
     guest: Client, control: ControlClient, emulator: Running
 ) -> None:
     files = emulator.open_files(control)
@@ -251,10 +251,10 @@ def test_a_wrong_number_of_eventfds(
         assert not reply.failed, "none at all means to take them away"
 
 
-def test_what_is_no_eventfd_is_refused(
+def test_a_file_that_is_not_an_eventfd_is_refused(
     guest: Client, control: ControlClient, emulator: Running
 ) -> None:
-    """A pipe that nobody reads would stop the emulator at the first interrupt."""
+    """A pipe without a reader would stop the emulator at the first interrupt."""
     files = emulator.open_files(control)
     reading, writing = os.pipe()
     good = os.eventfd(0)
@@ -281,7 +281,7 @@ def test_a_second_client_is_turned_away(guest: Client, emulator: Running) -> Non
     assert guest.read("dev_stat") == 2
 
 
-def test_a_client_that_says_nothing_makes_room(start: Start) -> None:
+def test_a_silent_client_is_disconnected(start: Start) -> None:
     emulator = start("--handshake-ms", "200")
     with emulator.connect(negotiate=False) as silent:
         assert silent.is_closed()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Vectors: what raises them, and everything that must keep them silent."""
+"""Vectors: when they are raised and when they must not be."""
 
 import os
 
@@ -133,7 +133,7 @@ def test_interrupts_without_a_reason(guest: Client, control: ControlClient) -> N
     assert "vector" in control.refused("interrupt", vector=2)
 
 
-def test_msix_enable_is_told(guest: Client, control: ControlClient) -> None:
+def test_msix_enable_is_reported(guest: Client, control: ControlClient) -> None:
     assert control.do("status")["msix"] == {"enabled": False, "vectors": [0, 1]}
     where = guest.capabilities()[0x11] + 2
     guest.set_config(where, 2, 0x8001)

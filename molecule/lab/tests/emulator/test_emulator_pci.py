@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The PCI function: identity, capabilities, BARs, and every way of resetting it."""
+"""The PCI function: identity, capabilities, BARs, and every kind of reset."""
 
 import struct
 
@@ -55,7 +55,7 @@ def test_bars_can_be_sized(client: Client) -> None:
         assert client.config(0x10 + 4 * bar, 4) == expected
 
 
-def test_only_what_may_be_written_changes(client: Client) -> None:
+def test_only_writable_bits_change(client: Client) -> None:
     before = client.read_bytes(CONFIG, 0, 4096)
     client.write_bytes(CONFIG, 0x100, b"\xff" * 0xF00)
     for where in (0x00, 0x02, 0x06, 0x08, 0x2C, 0x34):

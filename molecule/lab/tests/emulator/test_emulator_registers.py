@@ -101,7 +101,7 @@ def test_negotiation_ends_with_feature_ok(guest: Client, register: str) -> None:
     assert guest.read(register) == before != 1
 
 
-def test_reset_forgets_the_negotiation_and_keeps_the_rest(
+def test_reset_clears_the_negotiation_and_keeps_the_rest(
     guest: Client, control: ControlClient
 ) -> None:
     control.do("set", register="thresh_us", value=77)

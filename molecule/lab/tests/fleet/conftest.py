@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cache of a test's own, and a lab over stand-ins for QEMU and the images."""
+"""A cache for each test, and a lab with stand-ins for QEMU and the images."""
 
 import os
 import shutil
@@ -12,13 +12,13 @@ import pytest
 from fleet import accel, images, qemu
 
 SSH = """#!/bin/sh
-echo running
+case "$*" in *--failed*) ;; *) echo running ;; esac
 """
 
 
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache. Its path is short: sockets lie in it."""
+    """An empty cache with a short path, because it contains sockets."""
     folder = Path(tempfile.mkdtemp(prefix="lab-"))
     monkeypatch.setenv("CIPU_CACHE", str(folder))
     monkeypatch.delenv("CIPU_LAB_STATE", raising=False)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's command line over stand-ins for QEMU and the images; all processes are real.
+"""The lab's command line with stand-ins for QEMU and the images; all processes are real.
 
-Run as a program it is the command line itself, so that it can be killed.
+As a program it is the command line itself, so that a test can kill it.
 """
 
 import os
@@ -10,18 +10,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fleet import accel, cli, images, qemu
+from fleet.platforms import AMD64, Platform
 from fleet.process import Process, load
 from fleet.progress import Say, say
 
 HERE = Path(__file__).resolve().parent
 
 
-def fake_qemu(say_line: Say = say) -> qemu.Qemu:
-    """The stand-in; making a disk is `touch`, whose last argument is the path."""
+def fake_qemu(say_line: Say = say, platform: Platform = AMD64) -> qemu.Qemu:
+    """Stand-ins for QEMU's programs."""
     return qemu.Qemu(
         version=(11, 1),
         system=[sys.executable, str(HERE / "fake_qemu.py")],
-        image=["sh", "-c", 'for path; do :; done; touch "$path"', "sh"],
+        image=[sys.executable, str(HERE / "fake_qemu_img.py")],
     )
 
 
@@ -32,7 +33,7 @@ def fake_images(names: Iterable[str], say_line: Say = say) -> dict[str, images.I
     return {name: images.Image(name, folder) for name in names}
 
 
-def fake_choice(qemu: qemu.Qemu) -> str:
+def fake_choice(qemu: qemu.Qemu, platform: Platform = AMD64) -> str:
     return "tcg"
 
 
@@ -44,13 +45,13 @@ def install() -> None:
 
 
 def started(folder: Path) -> list[Process]:
-    """Processes that a lab has pidfiles of."""
+    """Processes with a pidfile in a lab's folder."""
     found = [load(path) for path in folder.glob("*/*.pid")]
     return [process for process in found if process is not None]
 
 
 def left_running(folder: Path) -> list[str]:
-    """Command lines of processes that have anything to do with a folder."""
+    """Command lines of processes that mention a folder."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:

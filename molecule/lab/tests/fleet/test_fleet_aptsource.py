@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host's apt configuration, in both of its forms."""
+"""The host's apt configuration, in both formats."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ deb broken
 """
 
 
-def test_deb822_leaves_out_what_is_off_and_what_is_source() -> None:
+def test_deb822_skips_disabled_and_source_entries() -> None:
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     suites = ("bookworm", "bookworm-updates")
     assert parse_deb822(DEB822) == [
@@ -53,7 +53,7 @@ def test_deb822_leaves_out_what_is_off_and_what_is_source() -> None:
     ]
 
 
-def test_list_reads_options() -> None:
+def test_list_entries_have_options() -> None:
     assert parse_list(LIST) == [
         Entry("http://one.example/debian/", ("bookworm",), None),
         Entry("http://other.example/apt", ("nodistro",), "/etc/keyring.gpg"),
@@ -62,7 +62,9 @@ def test_list_reads_options() -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), [("d.sources", DEB822), ("d.list", LIST)])
-def test_mirror_of_the_host(tmp_path: Path, name: str, text: str) -> None:
+def test_the_mirror_is_found_in_the_hosts_configuration(
+    tmp_path: Path, name: str, text: str
+) -> None:
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / "sources.list.d" / name).write_text(text, encoding="ascii")
     (tmp_path / "sources.list.d" / "old.list.save").write_text("deb http://x.example/ sid main")
@@ -76,7 +78,7 @@ def test_mirror_of_the_host(tmp_path: Path, name: str, text: str) -> None:
     ]
 
 
-def test_a_named_mirror_comes_first() -> None:
+def test_the_mirror_of_the_environment_has_priority() -> None:
     environ = {"CIPU_DEBIAN_MIRROR": "http://own.example/debian/", "CIPU_DEBIAN_KEYRING": "/k"}
     mirror = find_mirror(parse_list(LIST), environ)
     assert (mirror.main, mirror.security, mirror.keyring) == (
@@ -86,6 +88,6 @@ def test_a_named_mirror_comes_first() -> None:
     )
 
 
-def test_no_mirror_says_how_to_name_one(tmp_path: Path) -> None:
+def test_a_missing_mirror_is_reported_with_the_variable(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="CIPU_DEBIAN_MIRROR"):
         find_mirror(host_entries(tmp_path), {})

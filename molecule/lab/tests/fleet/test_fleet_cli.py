@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever is said to the command, the answer is a sentence and a status."""
+"""Every command line gets a sentence and an exit status."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ USAGE = [
 
 
 @pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
-def test_what_cannot_be_meant(
+def test_wrong_usage_is_reported(
     cache: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     try:
@@ -52,14 +52,14 @@ def test_what_cannot_be_meant(
     ],
     ids=" ".join,
 )
-def test_without_a_lab(
+def test_commands_fail_without_a_lab(
     cache: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(arguments) == cli.EXIT_FAILED
     assert "Lab main is not up." in capsys.readouterr().err
 
 
-def test_down_without_a_lab_is_no_failure(cache: Path) -> None:
+def test_down_without_a_lab_succeeds(cache: Path) -> None:
     assert cli.main(["down"]) == 0
     assert not (cache / "lab").exists()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The client of the emulators' control sockets, against answers of every kind."""
+"""The client of the emulators' control sockets, with answers of every kind."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ Serve = Callable[[bytes | None], tuple[Control, list[bytes]]]
 
 @pytest.fixture
 def serve(cache: Path) -> Iterator[Serve]:
-    """A server that gives one answer, or none; what it was asked is kept."""
+    """A server that sends one answer, or none, and records the request."""
     closing: list[Callable[[], None]] = []
 
     def begin(answer: bytes | None) -> tuple[Control, list[bytes]]:
@@ -51,14 +51,14 @@ def serve(cache: Path) -> Iterator[Serve]:
         end()
 
 
-def test_a_request_and_its_answer(serve: Serve) -> None:
+def test_a_request_returns_its_answer(serve: Serve) -> None:
     control, asked = serve(b'{"ok": true, "reads": {"tstamp_ns": 3}}\n')
     assert control.counts(reset=True)["reads"] == {"tstamp_ns": 3}
     assert json.loads(asked[0]) == {"op": "counts", "reset": True}
     assert asked[0].endswith(b"\n")
 
 
-def test_a_refusal_is_the_emulators_sentence(serve: Serve) -> None:
+def test_a_refusal_has_the_emulators_message(serve: Serve) -> None:
     control, asked = serve(b'{"ok": false, "error": "There is no fault x."}\n')
     with pytest.raises(ControlError, match=r"There is no fault x\."):
         control.fault("x", count=3)
@@ -66,18 +66,18 @@ def test_a_refusal_is_the_emulators_sentence(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"hello\n", b"[1]\n", b"\xff\n"])
-def test_an_answer_that_is_none(serve: Serve, answer: bytes) -> None:
+def test_an_answer_that_is_not_json_is_reported(serve: Serve, answer: bytes) -> None:
     control, _ = serve(answer)
-    with pytest.raises(LabError, match="answered what is no JSON"):
+    with pytest.raises(LabError, match=r"is not (JSON|a JSON object)"):
         control.status()
 
 
-def test_no_answer_in_time(serve: Serve) -> None:
+def test_a_missing_answer_times_out(serve: Serve) -> None:
     control, _ = serve(None)
     with pytest.raises(TimeoutExpiredError):
         control.status()
 
 
-def test_nobody_there(cache: Path) -> None:
-    with pytest.raises(LabError, match="There is no emulator"):
+def test_a_missing_emulator_is_reported(cache: Path) -> None:
+    with pytest.raises(LabError, match="No emulator answers"):
         Control(cache / "none").status()

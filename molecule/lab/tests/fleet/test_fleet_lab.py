@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab comes up whole or leaves nothing behind. All processes are real, the guests are not."""
+"""All machines of a lab start, or none is left. Processes are real, the guests are not."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def test_faults_reach_the_right_function(lab: Lab) -> None:
             lab.fault("node1/ref0", "busy")
         with pytest.raises(UsageError, match="no function cipu9"):
             lab.fault("node1/cipu9", "busy")
-        with pytest.raises(UsageError, match="no node7"):
+        with pytest.raises(UsageError, match="no machine node7"):
             lab.fault("node7", "busy")
         with pytest.raises(LabError):
             lab.fault("node1", "no_such_fault")
@@ -67,7 +67,7 @@ def test_faults_reach_the_right_function(lab: Lab) -> None:
     ("how", "message"),
     [("dies", "QEMU of node2 ended at once"), ("panics", "kernel of node2 panicked")],
 )
-def test_one_that_fails_takes_all_down(
+def test_all_machines_are_ended_if_one_fails(
     lab: Lab, stand_ins: Path, monkeypatch: pytest.MonkeyPatch, how: str, message: str
 ) -> None:
     monkeypatch.setenv("FAKE_QEMU_node1", "hangs")
@@ -79,7 +79,7 @@ def test_one_that_fails_takes_all_down(
     assert not started(stand_ins)
 
 
-def test_an_emulator_that_fails_takes_all_down(
+def test_all_machines_are_ended_if_an_emulator_fails(
     lab: Lab, stand_ins: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(paths, "LAB_DIR", tmp_path)
@@ -93,7 +93,7 @@ def test_an_emulator_that_fails_takes_all_down(
 def begin(*arguments: str) -> "subprocess.Popen[str]":
     """The command line as a process of its own.
 
-    It hears signals even where the tests were started with some of them ignored, as in the
+    It handles signals even if the tests were started with some of them ignored, as in the
     background of a shell.
     """
     search = os.pathsep.join([str(paths.LAB_DIR), str(HERE)])
@@ -109,7 +109,7 @@ def begin(*arguments: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupted_while_it_boots(
+def test_a_signal_during_boot_ends_everything(
     stand_ins: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setenv("FAKE_QEMU_node1", "hangs")
@@ -119,11 +119,11 @@ def test_interrupted_while_it_boots(
         command.send_signal(number)
         _, error = command.communicate(timeout=200)
     assert command.returncode == cli.EXIT_INTERRUPTED
-    assert error.splitlines()[-1] == "lab: interrupted; nothing was left running"
+    assert error.splitlines()[-1] == "lab: interrupted; everything that was started has ended"
     assert not left_running(stand_ins)
 
 
-def test_killed_while_it_boots_and_cleared_up_by_down(
+def test_down_ends_what_a_killed_up_has_started(
     lab: Lab, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_QEMU_node1", "hangs")
@@ -133,14 +133,14 @@ def test_killed_while_it_boots_and_cleared_up_by_down(
         command.communicate(timeout=200)
     running = started(stand_ins)
     assert all(process.alive() for process in running)
-    (stand_ins / "state.json").write_text("rubbish", encoding="ascii")
+    (stand_ins / "state.json").write_text("damaged", encoding="ascii")
     assert cli.main(["status"]) == cli.EXIT_FAILED
     lab.down()
     assert not any(process.alive() for process in running)
     assert not left_running(stand_ins)
 
 
-def test_stale_state_is_no_obstacle(lab: Lab, stand_ins: Path) -> None:
+def test_a_stale_state_does_not_prevent_up(lab: Lab, stand_ins: Path) -> None:
     with lab:
         lab.up(1, function_count=0)
         for process in started(stand_ins):
@@ -150,7 +150,9 @@ def test_stale_state_is_no_obstacle(lab: Lab, stand_ins: Path) -> None:
         assert [each["running"] for each in lab.status()] == [True]
 
 
-def test_the_inventory_is_what_ansible_takes(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_inventory_has_the_form_of_a_script(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
     with lab:
         nodes = lab.up(1, function_count=0)
         assert cli.main(["inventory", "--list"]) == 0

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which packages a guest's apt knows."""
+"""The package lists of a guest."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 from fleet import recipe
 from fleet.trim_lists import stanzas, wanted
@@ -43,7 +47,7 @@ Status: install ok installed
 """
 
 
-def test_kept_are_the_named_the_installed_the_kernels_and_what_they_need() -> None:
+def test_named_and_installed_packages_kernels_and_dependencies_are_kept() -> None:
     kept = wanted(stanzas(AVAILABLE), stanzas(INSTALLED), ["chrony"])
     known = {stanza.split()[1] for stanza in stanzas(AVAILABLE)}
     assert kept & known == {
@@ -58,5 +62,17 @@ def test_kept_are_the_named_the_installed_the_kernels_and_what_they_need() -> No
     }
 
 
-def test_what_lies_in_the_cache_is_known() -> None:
+def test_lists_of_a_tree_are_trimmed_in_place(tmp_path: Path) -> None:
+    lists = tmp_path / "var/lib/apt/lists/mirror_dists_trixie_main_binary-arm64_Packages"
+    status = tmp_path / "var/lib/dpkg/status"
+    for path, text in ((lists, AVAILABLE), (status, INSTALLED)):
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+    subprocess.run([sys.executable, recipe.TRIM_LISTS, tmp_path, "tree"], check=True)
+    kept = [stanza.split()[1] for stanza in stanzas(lists.read_text(encoding="utf-8"))]
+    assert "tree" in kept
+    assert "chrony" not in kept
+
+
+def test_packages_in_the_cache_stay_in_the_lists() -> None:
     assert set(recipe.FETCHED) <= set(recipe.KNOWN)

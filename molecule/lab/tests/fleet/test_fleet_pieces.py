@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports, waits, written state, keys of images, the inventory."""
+"""Ports, waits, saved state, keys of images, the inventory."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def test_free_ports_differ() -> None:
     assert len(set(ports.free(20))) == 20
 
 
-def test_a_used_port_is_said() -> None:
+def test_a_used_port_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as user:
         used = user.getsockname()[1]
         with pytest.raises(LabError, match=f"Port {used} is in use"):
@@ -48,23 +48,23 @@ def test_a_used_port_is_said() -> None:
 
 
 @pytest.mark.parametrize("base", [0, 80, 65535])
-def test_ports_that_cannot_be(base: int) -> None:
+def test_ports_out_of_range_are_refused(base: int) -> None:
     with pytest.raises(LabError, match="not all between"):
         ports.from_base(base, 2)
 
 
-def test_waits_end() -> None:
+def test_a_wait_ends_by_answer_timeout_or_cancellation() -> None:
     answers = iter([None, False, "yes"])
     assert until(lambda: next(answers), 30, "yes", pace=0) == "yes"
     with pytest.raises(TimeoutExpiredError, match=r"no: not within 0 s\."):
         until(lambda: None, 0, "no")
-    told = threading.Event()
-    told.set()
+    cancelled = threading.Event()
+    cancelled.set()
     with pytest.raises(CancelledError):
-        until(lambda: None, 3600, "no", told)
+        until(lambda: None, 3600, "no", cancelled)
 
 
-def test_state_is_read_back(tmp_path: Path) -> None:
+def test_a_saved_state_is_loaded(tmp_path: Path) -> None:
     assert state.load(tmp_path) is None
     written = state.LabState(private_key="/key", nodes=[NODE])
     state.save(tmp_path, written)
@@ -72,13 +72,15 @@ def test_state_is_read_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 99, "nodes": []}', '{"version":1}'])
-def test_damaged_state_is_said(tmp_path: Path, text: str) -> None:
+def test_a_damaged_state_is_reported(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.json").write_text(text, encoding="ascii")
-    with pytest.raises(LabError, match="cannot be understood"):
+    with pytest.raises(LabError, match="is damaged"):
         state.load(tmp_path)
 
 
-def test_an_images_key_follows_what_goes_in(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_of_an_image_depends_on_its_recipe(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = keys.private_key()
     twelve, thirteen = recipe.RECIPES["debian12"], recipe.RECIPES["debian13"]
     first = images.key(twelve, MIRROR, own)
@@ -91,7 +93,7 @@ def test_an_images_key_follows_what_goes_in(cache: Path, monkeypatch: pytest.Mon
     assert images.key(twelve, MIRROR, own) != first
 
 
-def test_guest_files_are_roots_and_private_ones_private(cache: Path) -> None:
+def test_guest_files_have_the_right_owner_and_mode(cache: Path) -> None:
     keys.make(cache / "host", "host")
     data = recipe.guest_files("ssh-ed25519 AAAA lab", cache / "host")
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
@@ -103,13 +105,13 @@ def test_guest_files_are_roots_and_private_ones_private(cache: Path) -> None:
     assert entries["etc/fstab"].mode == 0o644
 
 
-def test_images_that_are_not_there() -> None:
-    with pytest.raises(UsageError, match="no image debian11"):
+def test_unknown_images_are_refused() -> None:
+    with pytest.raises(UsageError, match="Unknown image: debian11"):
         images.ensure(["debian12", "debian11"])
     assert images.default_names(4) == ["debian12", "debian12", "debian13", "debian12"]
 
 
-def test_both_inventories_say_the_same(tmp_path: Path) -> None:
+def test_both_inventories_have_the_same_content(tmp_path: Path) -> None:
     node = Node(NODE, tmp_path / "with space", Path("/key of mine"), QEMU)
     script = inventory.script([node])
     file = yaml.safe_load(inventory.yaml([node]))
@@ -124,7 +126,7 @@ def test_both_inventories_say_the_same(tmp_path: Path) -> None:
     json.dumps(script)
 
 
-def test_a_machines_command_line(tmp_path: Path) -> None:
+def test_the_command_line_of_a_machine(tmp_path: Path) -> None:
     functions = functions_in(tmp_path, ["cipu0", "ref0"])
     assert [function.pci_address for function in functions] == ["0000:00:10.0", "0000:00:11.0"]
     spec = Spec(
@@ -141,7 +143,7 @@ def test_a_machines_command_line(tmp_path: Path) -> None:
     assert "vmclock" in devices
 
 
-def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
+def test_a_too_long_socket_path_is_refused(tmp_path: Path) -> None:
     spec = Spec("m", tmp_path / ("x" * 120), Path("/k"), Path("/i"), accelerator="tcg")
     with pytest.raises(UsageError, match="too long for a socket"):
         Machine(spec, QEMU).start()

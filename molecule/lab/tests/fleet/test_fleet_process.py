@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The right process is ended, and it is ended."""
+"""Exactly the right process is ended."""
 
 import json
 import os
@@ -17,13 +17,13 @@ FOREVER = ["tail", "-f", "/dev/null"]
 STUBBORN = """
 import signal, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("deaf", flush=True)
+print("ignoring", flush=True)
 while True:
     signal.pause()
 """
 
 
-def test_started_and_ended(tmp_path: Path) -> None:
+def test_a_process_is_started_and_ended(tmp_path: Path) -> None:
     running = process.spawn(FOREVER, tmp_path / "it.pid", tmp_path / "log")
     assert running.alive()
     assert process.load(tmp_path / "it.pid") == running
@@ -33,22 +33,22 @@ def test_started_and_ended(tmp_path: Path) -> None:
     process.stop(tmp_path / "it.pid")
 
 
-def test_one_that_ends_by_itself_is_seen(tmp_path: Path) -> None:
+def test_a_process_that_ends_by_itself_is_noticed(tmp_path: Path) -> None:
     running = process.spawn(["true"], tmp_path / "it.pid", tmp_path / "log")
     assert running.wait(30)
     assert not running.alive()
 
 
-def test_a_deaf_one_is_killed(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STUBBORN]
     running = process.spawn(command, tmp_path / "it.pid", tmp_path / "log")
-    until(lambda: "deaf" in (tmp_path / "log").read_text(), 30, "it runs")
+    until(lambda: "ignoring" in (tmp_path / "log").read_text(), 30, "it runs")
     running.stop(seconds=0.1)
     assert not running.alive()
 
 
 @pytest.mark.parametrize("change", [{"started": 1}, {"boot": "another"}])
-def test_a_stale_pidfile_hurts_nobody(tmp_path: Path, change: dict[str, object]) -> None:
+def test_a_stale_pidfile_ends_no_other_process(tmp_path: Path, change: dict[str, object]) -> None:
     bystander = subprocess.Popen(FOREVER)
     try:
         named = process.spawn(["true"], tmp_path / "other.pid", tmp_path / "log")
@@ -74,20 +74,20 @@ def _process_of(pid: int) -> Process:
 
 
 @pytest.mark.parametrize("text", ["", "12", "[1, 2]", '{"pid": 1}', "\xff", '{"pid":1,"x":2}'])
-def test_rubbish_in_a_pidfile_names_nobody(tmp_path: Path, text: str) -> None:
+def test_an_unreadable_pidfile_is_removed(tmp_path: Path, text: str) -> None:
     pidfile = tmp_path / "it.pid"
     pidfile.write_text(text, encoding="latin-1")
     process.stop(pidfile)
     assert not pidfile.exists()
 
 
-def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_program_leaves_no_pidfile(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         process.spawn([str(tmp_path / "none")], tmp_path / "it.pid", tmp_path / "log")
     assert not (tmp_path / "it.pid").exists()
 
 
-def test_a_process_nobody_can_write_down_does_not_run_on(tmp_path: Path) -> None:
+def test_a_process_that_cannot_be_recorded_is_ended(tmp_path: Path) -> None:
     marker = str(tmp_path / "marker")
     command = ["tail", "-f", "/dev/null", marker]
     with pytest.raises(FileNotFoundError):

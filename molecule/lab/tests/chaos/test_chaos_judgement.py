@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Random points, the state of a host, the table."""
+
+import json
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleet import LabError
+from trials import collection, hosts, table
+from trials.bench import Reference
+from trials.cli import OptionError, options, start
+from trials.kinds import KINDS, Outcome, fractions
+from trials.rollout import Step
+
+PRINTED = """\
+daemon=chrony.service:412
+loaded=0.1.0
+installed=0.1.0
+selected=CIPU
+dpkg=
+dkms=ptp_cipu/0.1.0, 6.12.1, x86_64;
+boot=1
+"""
+
+
+def test_points_follow_from_the_seed() -> None:
+    points = fractions(7, "power-cut-first", "debian12", 20)
+    assert points == fractions(7, "power-cut-first", "debian12", 20)
+    assert points[:5] == fractions(7, "power-cut-first", "debian12", 5)
+    assert points != fractions(8, "power-cut-first", "debian12", 20)
+    assert points != fractions(7, "power-cut-first", "debian13", 20)
+    assert all(0 <= point < 1 for point in points)
+
+
+def test_a_state_is_compared_without_pids() -> None:
+    state = hosts.parse(PRINTED)
+    assert state.daemons == ("chrony.service",)
+    assert state.pids == ("412",)
+    assert state.selected == "CIPU"
+    assert state == hosts.parse(PRINTED.replace("412", "413").replace("boot=1", "boot=2"))
+    for line in PRINTED.splitlines()[:-1]:
+        other = hosts.parse(PRINTED.replace(line, line.partition("=")[0] + "=other"))
+        assert other != state
+        assert line.partition("=")[0] in state.differences(other)
+
+
+def test_a_host_without_anything_has_an_empty_state() -> None:
+    assert hosts.parse("") == hosts.State()
+
+
+def test_the_script_for_hosts_runs_here() -> None:
+    done = subprocess.run(
+        ["sh", "-s", collection.MODULE],
+        input=hosts.SCRIPT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    keys = [line.partition("=")[0] for line in done.stdout.splitlines()]
+    assert [key for key in keys if key != "daemon"] == [
+        "loaded", "installed", "selected", "dpkg", "dkms", "boot",
+    ]  # fmt: skip
+
+
+def test_an_old_driver_differs_in_its_version_alone(tmp_path: Path) -> None:
+    variables = collection.old_driver(tmp_path)
+    source = Path(variables["cipu_driver_source"])
+    assert f'PACKAGE_VERSION="{collection.OLD_VERSION}"' in (source / "dkms.conf").read_text()
+    assert f'MODULE_VERSION("{collection.OLD_VERSION}")' in (source / "cipu_main.c").read_text()
+    assert not (source / "tests").exists()
+    assert collection.old_driver(tmp_path) == variables
+
+
+def _outcome(kind: str, daemon_s: float | None, clean: bool, state: str) -> Outcome:
+    return Outcome(kind, "debian12", "x", daemon_s=daemon_s, clean=clean, state=state)
+
+
+def test_the_table_counts_and_one_failure_fails_the_run(tmp_path: Path) -> None:
+    good = _outcome("ssh-lost", 3.0, True, "new")
+    assert table.passed([good])
+    assert not table.passed([])
+    bad = [
+        _outcome("ssh-lost", None, True, "new"),
+        _outcome("apt-fails", 1.0, False, "old"),
+        _outcome("apt-fails", 0.0, False, "neither"),
+    ]
+    for outcome in bad:
+        assert not table.passed([good, outcome])
+    assert table.rows([good, *bad]) == [("ssh-lost", 2, 1, 2, 0), ("apt-fails", 2, 0, 0, 1)]
+    table.save([good], 7, tmp_path / "results.json")
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["seed"] == 7
+    assert written["tries"][0]["state"] == "new"
+
+
+def test_options_come_from_the_environment() -> None:
+    chosen = options({"TRIES": "2", "SEED": "7", "KINDS": "ssh-lost", "IMAGES": "debian13"})
+    assert (chosen.tries, chosen.seed) == (2, 7)
+    assert (chosen.kinds, chosen.images) == (("ssh-lost",), ("debian13",))
+    default = options({})
+    assert default.kinds == tuple(KINDS)
+    assert (default.tries, default.images) == (20, ("debian12", "debian13"))
+
+
+@pytest.mark.parametrize(
+    "environ", [{"TRIES": "many"}, {"TRIES": "0"}, {"SEED": "x"}, {"KINDS": "fire"}], ids=str
+)
+def test_options_that_cannot_be_used(environ: dict[str, str]) -> None:
+    with pytest.raises(OptionError):
+        options(environ)
+
+
+def test_references_and_tries_survive_a_run(tmp_path: Path) -> None:
+    state = hosts.parse(PRINTED)
+    step = Step("Install chrony#1", "ansible.builtin.apt", True, False)
+    reference = Reference("fresh", hosts.State(("a.service",)), state, 12.5, [step])
+    assert Reference.load(json.loads(json.dumps(asdict(reference)))) == reference
+    outcome = _outcome("ssh-lost", 3.0, True, "new")
+    assert table.load(tmp_path / "none.json") == []
+    table.save([outcome], 7, tmp_path / "results.json")
+    assert table.load(tmp_path / "results.json") == [outcome]
+
+
+def test_machines_are_kept_while_the_collection_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    class FakeLab:
+        folder = tmp_path
+
+        def nodes(self) -> list[str]:
+            if calls[-1:] == ["down"]:
+                raise LabError("not up")
+            return ["kept"]
+
+        def down(self) -> None:
+            calls.append("down")
+
+        def up(self, count: int, **_options: object) -> list[str]:
+            calls.append("up")
+            return ["new"] * count
+
+    lab: Any = FakeLab()
+    chosen = options({"KEEP": "1", "IMAGES": "debian13"})
+    monkeypatch.setattr(collection, "fingerprint", lambda: "one")
+    assert start(lab, chosen) == ["new"]
+    (tmp_path / "node1.json").touch()
+    assert start(lab, chosen) == ["kept"]
+    assert calls == ["down", "up"]
+    monkeypatch.setattr(collection, "fingerprint", lambda: "two")
+    assert start(lab, chosen) == ["new"]
+    assert not (tmp_path / "node1.json").exists()
+    assert start(lab, options({"IMAGES": "debian13"})) == ["new"]
+    assert start(lab, chosen) == ["kept"]
+    lab.down()
+    assert start(lab, chosen) == ["new"]
+
+
+def test_the_fingerprint_follows_the_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collection, "ROOT", tmp_path)
+    (tmp_path / "roles").mkdir()
+    (tmp_path / "roles/a.yml").write_text("one", encoding="ascii")
+    first = collection.fingerprint()
+    (tmp_path / "docs.md").touch()
+    assert collection.fingerprint() == first
+    (tmp_path / "roles/a.yml").write_text("two", encoding="ascii")
+    assert collection.fingerprint() != first
