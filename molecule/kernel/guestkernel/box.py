@@ -19,19 +19,18 @@ from fleet.machine import Function, Machine, Spec, functions_in
 from fleet.progress import silent
 from fleet.waiting import until
 
+from . import platform
 from .kernel import Kernel
 
 BOOT_SECONDS = 900
-# The log goes to the console through user space: see guest/kmsg.c.
-# On a starved host the emulated timer's interrupts come too late for the kernel's check of it.
-APPEND = "console=ttyS0,115200 loglevel=1 panic=-1 clocksource=tsc tsc=reliable no_timer_check"
+APPEND = platform.AMD64.append
 # Whatever a checker of the kernel says. Driver messages are no splats.
 SPLAT = re.compile(
     r"(BUG: .*|WARNING: .*|INFO: task .* blocked.*|UBSAN: .*|Oops: .*|Kernel panic.*"
     r"|.*detected stalls.*|.*self-detected stall.*|general protection fault.*|Unable to handle.*"
     r"|kmemleak: .*suspected memory leaks.*|.*unreferenced object.*|ODEBUG: .*"
     r"|list_(add|del) corruption.*"
-    r"|.*INFO: .*(lock|RCU).*|Call Trace:)"
+    r"|.*INFO: .*(lock|RCU).*|Internal error: .*|Call [Tt]race:)"
 )
 
 
@@ -106,9 +105,12 @@ class _AgentMachine(Machine):
     def agent_socket(self) -> Path:
         return self.spec.folder / "agent.sock"
 
+    # QEMU's arguments that connect it to the character device "agent".
+    agent_line: tuple[str, ...] = ()
+
     def command(self) -> list[str]:
         line = f"socket,id=agent,path={self.agent_socket},server=on,wait=off"
-        return [*super().command(), "-chardev", line, "-device", "isa-serial,chardev=agent"]
+        return [*super().command(), "-chardev", line, *self.agent_line]
 
 
 @dataclass
@@ -120,6 +122,8 @@ class Box:
     controls: dict[str, Control]
     # Which build of the driver to load.
     module: str = "ptp_cipu"
+    # From the start of QEMU to the first answer of the guest's shell.
+    boot_s: float = 0.0
     _judged: int = field(default=0)
 
     # The guest's shell
@@ -272,19 +276,22 @@ def running(
 ) -> Iterator[Box]:
     """A booted machine with an emulator for each part; nothing of it is left afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
-    places = functions_in(folder, [part.name for part in parts])
+    guest = platform.of(kernel.architecture)
+    places = functions_in(folder, [part.name for part in parts], **guest.options)
     spec = Spec(
         name=f"kernel-{kernel.name}",
         folder=folder,
         kernel=kernel.image,
         initrd=initrd,
-        append=f"{APPEND} {append}".strip(),
+        append=f"{guest.append} {append}".strip(),
         memory=memory,
         vcpus=vcpus,
         functions=places,
         owned=True,
+        **guest.options,
     )
-    machine = _AgentMachine(spec, qemu.find(silent))
+    machine = _AgentMachine(spec, qemu.find(silent, **guest.options))
+    machine.agent_line = guest.agent_line
     agent = Agent(machine.agent_socket)
     controls = {}
     with contextlib.ExitStack() as stack:
@@ -292,6 +299,7 @@ def running(
             stack.callback(functions.stop, place)
             controls[part.name] = functions.start(place, options=part.options, owned=True)
         machine.agent_socket.unlink(missing_ok=True)
+        started = time.monotonic()
         stack.enter_context(machine)
         machine.wait_console("guest: agent ready", BOOT_SECONDS)
         agent.connect()
@@ -299,6 +307,7 @@ def running(
         box = Box(machine, agent, controls)
         # What is sent before the agent has opened its line is lost.
         box.wait(box.answers, BOOT_SECONDS, "the guest's shell answers")
+        box.boot_s = time.monotonic() - started
         # Readers starve its scans until RCU complains of them; leaks() scans by itself.
         box.run("[ ! -e /sys/kernel/debug/kmemleak ] || echo scan=off > /sys/kernel/debug/kmemleak")
         yield box

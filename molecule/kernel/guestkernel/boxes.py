@@ -54,13 +54,13 @@ def booted(
     for name, edit in (variants or {}).items():
         built = modules.driver(kernel, folder / "variants", edit)
         ours.append(built.rename(built.with_name(f"{name}.ko")))
-    guest = [*initramfs.compile_guest(folder), *programs]
-    initrd = initramfs.make(folder / "initrd", guest, kernel.modules, ours)
+    guest = [*initramfs.compile_guest(folder, kernel), *programs]
+    initrd = initramfs.make(folder / "initrd", kernel, guest, ours)
     if next_kernel:
         image, same = folder / NEXT[0], folder / NEXT[1]
         shutil.copy(kernel.image, image)
         initrd.rename(same)
-        initrd = initramfs.make(initrd, guest, kernel.modules, [*ours, image, same])
+        initrd = initramfs.make(initrd, kernel, guest, [*ours, image, same])
     with running(kernel, initrd, parts, folder / "vm", memory=memory) as box:
         yield box
 

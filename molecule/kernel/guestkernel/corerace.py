@@ -55,7 +55,7 @@ def main() -> int:
         folder = Path(name)
         ours = [modules.bare_clock(kernel, folder / "bare")]
         initrd = initramfs.make(
-            folder / "initrd", initramfs.compile_guest(folder), kernel.modules, ours
+            folder / "initrd", kernel, initramfs.compile_guest(folder, kernel), ours
         )
         with running(kernel, initrd, (), folder / "vm") as box:
             found = hunt(box, options.cycles)
