@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machine that the driver's tests share: its functions, and how they are made healthy again."""
+"""The machine that the driver's tests share: its functions, and how they become healthy again."""
 
 import contextlib
 import shutil
@@ -11,7 +11,7 @@ from .box import Box, Part, running
 from .kernel import Kernel
 from .modules import Edit
 
-# On a loaded host an emulated read takes milliseconds, which must matter only where it is tested.
+# On a loaded host an emulated read takes milliseconds. Only the tests of latency may notice.
 MAX_LAT_NS = 1_000_000_000
 _EASY = ("--set", f"max_lat_ns={MAX_LAT_NS}")
 NEXT = ("next-kernel", "next-initrd")
@@ -47,7 +47,7 @@ def booted(
 ) -> Iterator[Box]:
     """A machine with the driver in /root, and variants of it under other names.
 
-    With `next_kernel` the same kernel and initramfs lie there too, as NEXT.
+    With `next_kernel` the same kernel and initramfs are there too, as NEXT.
     """
     folder.mkdir(parents=True)
     ours = [modules.driver(kernel, folder / "driver"), modules.aid(kernel, folder / "aid")]
@@ -66,7 +66,7 @@ def booted(
 
 
 def heal(box: Box, name: str = PRIMARY) -> None:
-    """The function healthy, its registers as made, a driver bound that counts from zero."""
+    """Make the function healthy, reset its registers, and bind a driver that counts from zero."""
     control = box.controls[name]
     box.run("touch /tmp/stop")
     control.clear()

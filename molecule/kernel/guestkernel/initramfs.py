@@ -18,7 +18,7 @@ _SECONDS = 120
 
 
 class Cpio:
-    """A cpio archive of the kind the kernel unpacks (newc)."""
+    """A cpio archive in the format that the kernel unpacks (newc)."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []

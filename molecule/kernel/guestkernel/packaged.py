@@ -82,7 +82,7 @@ def make_there(tree: trees.Tree, release: str, source: Path) -> None:
     done = trees.run(tree, source, make, _SECONDS)
     log.write_text(done.stdout + done.stderr, encoding="utf-8")
     if done.returncode:
-        raise LabError(f"No module for {release}.", tail(log))
+        raise LabError(f"The module for {release} does not build.", tail(log))
 
 
 def _fetch(tree: trees.Tree, release: str, folder: Path) -> None:
