@@ -39,8 +39,20 @@ CONFIG_DEBUG_KERNEL=y
 """
 # No Module.symvers without a built kernel, so modpost cannot resolve symbols.
 _UNRESOLVED = ("Module.symvers", "undefined!", "unresolved symbols")
-# Only kernels that were built with gcc have these warnings under clang.
-_FROM_GCC = ("unknown warning option",)
+# clang with its own names for gcc's options, which a kernel configured for gcc selects.
+_CLANG_FOR_GCC = """#!/bin/bash
+arguments=()
+for argument; do
+  case $argument in
+    -fmin-function-alignment=*|-fconserve-stack|-mrecord-mcount|-mindirect-branch-register) ;;
+    -mindirect-branch=thunk-extern) arguments+=(-mretpoline-external-thunk) ;;
+    -mpreferred-stack-boundary=3) arguments+=(-mstack-alignment=8) ;;
+    -fsanitize=bounds-strict) arguments+=(-fsanitize=array-bounds) ;;
+    *) arguments+=("$argument") ;;
+  esac
+done
+exec clang "${arguments[@]}" -Wno-unknown-warning-option
+"""
 
 
 @dataclass(frozen=True)
@@ -96,11 +108,18 @@ def _clang(tree: trees.Tree, release: str) -> builds.Job:
         tree=tree,
         kernel=release.removesuffix(f"-{arch}"),
         arch=arch,
-        make=f"{trees.MAKE} {_CLANG} {cross}",
+        make=f"{trees.MAKE} LLVM=1 CC=/build/clang-for-gcc {cross}",
         headers=f"/lib/modules/{release}/build",
-        harmless=_FROM_GCC,
+        overlay=_add_wrapper,
         sparse=False,
     )
+
+
+def _add_wrapper(tree: trees.Tree, folder: Path) -> dict[Path, str]:
+    wrapper = folder / "build/clang-for-gcc"
+    wrapper.write_text(_CLANG_FOR_GCC, encoding="ascii")
+    wrapper.chmod(0o755)
+    return {}
 
 
 def _configured(tree: trees.Tree, release: str, wanted: Configuration) -> builds.Job:
