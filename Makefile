@@ -16,14 +16,14 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup packages test demo clean images kernel soak short-soak lint cores artifact eda unit native driver vm
+.PHONY: help setup debian-packages packages test demo clean images kernel soak short-soak lint cores artifact eda unit native driver vm
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: packages $(VENV)/.ready $(CACHE)/collections/.ready ## install what the rest needs (Debian packages as root, Python tools in the cache)
+setup: debian-packages $(VENV)/.ready $(CACHE)/collections/.ready ## install what the rest needs (Debian packages as root, Python tools in the cache)
 
-packages:
+debian-packages:
 	@tests/packages
 
 $(VENV)/.ready: requirements/dev.txt
@@ -66,6 +66,9 @@ $(CACHE)/venv-eda/.ready: requirements/eda.txt
 	@python3 -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --quiet --disable-pip-version-check --requirement $<
 	@touch $@
+
+packages: setup ## build and check clockprobe and the driver as .deb and .rpm packages
+	@$(MAKE) -C packaging test packages
 
 images: setup ## QEMU and the guests of the lab, cached
 	@$(LAB) images

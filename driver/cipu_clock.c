@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Reading the clock: one function does it, the PTP callbacks wrap it. */
+/* Reading the clock. One function reads it, and the PTP callbacks wrap that. */
 
 #include <linux/ktime.h>
+#include <linux/lockdep.h>
 #include <linux/math64.h>
 #include <linux/timekeeping.h>
 
@@ -10,24 +11,44 @@
 /* A transient bad read must not fail an ioctl of 25 samples. */
 #define CIPU_READ_TRIES		3
 
-/* After so many failed calls in a row, or one read this long, stop asking. */
+/* Stop reading for a while after so many failed calls, or so much time in failed reads. */
 #define CIPU_BLOCK_AFTER	8
 #define CIPU_STUCK_NS		(50 * NSEC_PER_MSEC)
 #define CIPU_BLOCK_NS		(100 * NSEC_PER_MSEC)
 
-/* Invalid timestamps have sync_stat re-read, but not more often than this. */
+/* Invalid timestamps trigger a read of sync_stat, but not more often than this. */
 #define CIPU_EVENT_GAP_NS	(100 * NSEC_PER_MSEC)
 
-/* Device against raw system time: further apart than both is no drift. */
+/* Between device and raw system time, a difference above both is not drift. */
 #define CIPU_JUMP_NS		NSEC_PER_MSEC
 #define CIPU_JUMP_SHIFT		10	/* about 1000 ppm */
 
 /**
+ * enum cipu_verdict - result of one attempt to read the clock
+ * @CIPU_GOOD: the timestamp is valid
+ * @CIPU_INVALID: the timestamp is marked invalid, or is out of range
+ * @CIPU_LATE: the read took too long for the timestamp to be trusted
+ * @CIPU_ONES: the read returned all ones
+ * @CIPU_LOST: the device lost its state; the timestamp may have another epoch
+ * @CIPU_BLOCKED: not read: too many reads failed recently
+ * @CIPU_CLOSED: not read: the function is not available
+ */
+enum cipu_verdict {
+	CIPU_GOOD,
+	CIPU_INVALID,
+	CIPU_LATE,
+	CIPU_ONES,
+	CIPU_LOST,
+	CIPU_BLOCKED,
+	CIPU_CLOSED,
+};
+
+/**
  * struct cipu_sample - device time with its system bracket
  * @dev_ns: device time, since 1970
- * @real_ns: CLOCK_REALTIME when the read came back
- * @raw_ns: CLOCK_MONOTONIC_RAW then
- * @latency_ns: how long the read took
+ * @real_ns: CLOCK_REALTIME at the end of the read
+ * @raw_ns: CLOCK_MONOTONIC_RAW at the end of the read
+ * @latency_ns: duration of the read
  */
 struct cipu_sample {
 	u64 dev_ns;
@@ -42,8 +63,9 @@ static struct cipu *cipu_of(struct ptp_clock_info *info)
 }
 
 /*
- * A function that lost power forgets the negotiated epoch, and its timestamps
- * are then decades off. That shows as a jump, so only a jump is looked into.
+ * A function that lost power forgets the negotiated epoch, so its timestamps
+ * are decades off. That shows as a jump. The first sample after a negotiation
+ * has nothing to be compared with, so it always costs one more register read.
  */
 static bool cipu_clock_lost_state(struct cipu *cipu, const struct cipu_sample *s)
 {
@@ -52,9 +74,11 @@ static bool cipu_clock_lost_state(struct cipu *cipu, const struct cipu_sample *s
 	u64 slack_ns = CIPU_JUMP_NS + (raw_ns >> CIPU_JUMP_SHIFT);
 	u8 stat;
 
-	/* When in its bracket the device looked at its clock is not known. */
+	lockdep_assert_held(&cipu->lock);
+
+	/* The device may sample its clock anywhere inside the bracket. */
 	slack_ns += s->latency_ns + cipu->last_latency_ns;
-	if (!cipu->last_raw_ns || abs((s64)(dev_ns - raw_ns)) <= slack_ns)
+	if (cipu->last_raw_ns && abs((s64)(dev_ns - raw_ns)) <= slack_ns)
 		return false;
 
 	stat = readb(cipu->base + CIPU_DEV_STAT);
@@ -62,22 +86,22 @@ static bool cipu_clock_lost_state(struct cipu *cipu, const struct cipu_sample *s
 }
 
 /**
- * cipu_clock_sample() - device time with its system bracket, read once
+ * cipu_clock_sample() - read device time with its system bracket, once
  * @cipu: the function
- * @s: filled in; latency_ns and raw_ns are valid also after a bad read
- * @sts: the caller's bracket, in whichever clock he wants; may be NULL
+ * @s: result; latency_ns and raw_ns are valid also for a bad read
+ * @sts: the caller's bracket, in any clock; may be NULL
  *
- * The caller's bracket is handed through unseen. What the driver itself wants
- * to know it measures in clocks of its own: the latency in one that nobody
- * steps. Called under cipu->lock.
+ * The caller's bracket is only passed on. The driver measures the latency in
+ * raw time, which cannot be stepped.
  *
- * Return: 0; -EBADMSG for a timestamp marked invalid, -ETIME for one too late
- * to be trusted, -ENXIO for all ones, -ESTALE if the device forgot its state.
+ * Return: the verdict on this read.
  */
-static int cipu_clock_sample(struct cipu *cipu, struct cipu_sample *s,
-			     struct ptp_system_timestamp *sts)
+static enum cipu_verdict cipu_clock_sample(struct cipu *cipu, struct cipu_sample *s,
+					   struct ptp_system_timestamp *sts)
 {
 	u64 start_ns, tstamp;
+
+	lockdep_assert_held(&cipu->lock);
 
 	start_ns = ktime_get_raw_ns();
 	ptp_read_system_prets(sts);
@@ -88,24 +112,24 @@ static int cipu_clock_sample(struct cipu *cipu, struct cipu_sample *s,
 	s->latency_ns = s->raw_ns - start_ns;
 
 	if (PCI_POSSIBLE_ERROR(tstamp))
-		return -ENXIO;
+		return CIPU_ONES;
 	if (tstamp & CIPU_TSTAMP_INVALID)
-		return -EBADMSG;
+		return CIPU_INVALID;
 	if (s->latency_ns > cipu->max_lat_ns)
-		return -ETIME;
+		return CIPU_LATE;
 
 	tstamp &= CIPU_TSTAMP_MASK;
 	if (tstamp > KTIME_MAX - cipu->base_ns)
-		return -EBADMSG;
+		return CIPU_INVALID;
 	s->dev_ns = cipu->base_ns + tstamp;
 
 	if (cipu_clock_lost_state(cipu, s))
-		return -ESTALE;
+		return CIPU_LOST;
 
 	cipu->last_dev_ns = s->dev_ns;
 	cipu->last_raw_ns = s->raw_ns;
 	cipu->last_latency_ns = s->latency_ns;
-	return 0;
+	return CIPU_GOOD;
 }
 
 static void cipu_clock_count_thresh(struct cipu *cipu, const struct cipu_sample *s)
@@ -117,29 +141,36 @@ static void cipu_clock_count_thresh(struct cipu *cipu, const struct cipu_sample 
 }
 
 /*
- * May the register be read? Asked under cipu->lock, so that those who queued up
- * behind a stuck read are spared the next one.
+ * Whether the register may be read. Decided under cipu->lock, so that readers
+ * that queue behind a slow read do not start another one.
  */
-static int cipu_clock_gate(struct cipu *cipu)
+static enum cipu_verdict cipu_clock_gate(struct cipu *cipu)
 {
-	if (cipu->status)
-		return cipu->status;
-	if (pci_channel_offline(cipu->pdev))
-		return -ENODEV;
+	lockdep_assert_held(&cipu->lock);
+
+	if (cipu->state != CIPU_LIVE || pci_channel_offline(cipu->pdev))
+		return CIPU_CLOSED;
 	if (cipu->block_until && ktime_get_raw_ns() < cipu->block_until)
-		return -EBUSY;
-	return 0;
+		return CIPU_BLOCKED;
+	return CIPU_GOOD;
 }
 
-/* Is a bad read to be tried again? If not it makes the run of failures longer. */
+/* Whether to read again. A bad read that is not retried extends the run of failures. */
 static bool cipu_clock_retry(struct cipu *cipu, const struct cipu_sample *s,
-			     int err, int tries)
+			     enum cipu_verdict verdict, unsigned int tries)
 {
-	bool stuck = s->latency_ns >= CIPU_STUCK_NS;
+	bool stuck;
 
-	/* Where failing has become the rule, one read is enough to see it end. */
-	if (err != -ESTALE && !stuck && tries < CIPU_READ_TRIES &&
-	    cipu->fails < CIPU_BLOCK_AFTER) {
+	lockdep_assert_held(&cipu->lock);
+
+	if (verdict != CIPU_INVALID && verdict != CIPU_LATE && verdict != CIPU_ONES)
+		return false;
+
+	cipu->fail_ns += s->latency_ns;
+	stuck = cipu->fail_ns >= CIPU_STUCK_NS;
+
+	/* While every read fails, one per call is enough to notice the end of it. */
+	if (!stuck && tries < CIPU_READ_TRIES && cipu->fails < CIPU_BLOCK_AFTER) {
 		cipu_inc(&cipu->count.gettm_retry);
 		return true;
 	}
@@ -152,158 +183,163 @@ static bool cipu_clock_retry(struct cipu *cipu, const struct cipu_sample *s,
 }
 
 /*
- * One read of all ones can be a reply that got lost. The function is gone only
- * if another register and the configuration space say the same.
+ * A single read of all ones can be a lost reply. The function is gone only if
+ * another register and the configuration space agree.
  */
-static bool cipu_clock_nobody(struct cipu *cipu)
+static bool cipu_clock_gone(struct cipu *cipu)
 {
-	unsigned long flags;
-	bool nobody;
+	return PCI_POSSIBLE_ERROR(readb(cipu->base + CIPU_DEV_STAT)) &&
+	       !pci_device_is_present(cipu->pdev);
+}
 
-	raw_spin_lock_irqsave(&cipu->lock, flags);
-	nobody = !cipu->status && PCI_POSSIBLE_ERROR(readb(cipu->base + CIPU_DEV_STAT));
-	raw_spin_unlock_irqrestore(&cipu->lock, flags);
+static int cipu_clock_fail_closed(struct cipu *cipu)
+{
+	cipu_inc(&cipu->count.gettm_offline);
+	if (cipu->state != CIPU_LIVE)
+		return cipu_state_errno(cipu->state);
+	/* The PCI core knows of an error that the driver has not been notified of yet. */
+	return cipu->pdev->error_state == pci_channel_io_perm_failure ? -ENODEV : -EAGAIN;
+}
 
-	return nobody && !pci_device_is_present(cipu->pdev);
+/*
+ * Close a live clock until the event work has checked the function. The work is
+ * queued under the lock: after cipu_clock_set_state() no reader queues any.
+ */
+static int cipu_clock_close(struct cipu *cipu, enum cipu_state state)
+{
+	WRITE_ONCE(cipu->state, state);
+	schedule_work(&cipu->event_work);
+	return cipu_clock_fail_closed(cipu);
+}
+
+/* A standing fault must not turn many reads into as much work. */
+static void cipu_clock_ask_why(struct cipu *cipu, u64 now_ns)
+{
+	if (now_ns < cipu->event_after)
+		return;
+	cipu->event_after = now_ns + CIPU_EVENT_GAP_NS;
+	schedule_work(&cipu->event_work);
 }
 
 /**
- * cipu_clock_read() - the one way to the device's time
+ * cipu_clock_finish() - count a call and act on the verdict of its last read
  * @cipu: the function
- * @s: filled in on success
+ * @s: the sample
+ * @verdict: of that sample, from the same hold of cipu->lock
+ *
+ * Return: 0 or the errno for user space.
+ */
+static int cipu_clock_finish(struct cipu *cipu, const struct cipu_sample *s,
+			     enum cipu_verdict verdict)
+{
+	lockdep_assert_held(&cipu->lock);
+
+	switch (verdict) {
+	case CIPU_GOOD:
+		cipu->fails = 0;
+		cipu->fail_ns = 0;
+		cipu->block_until = 0;
+		cipu_clock_count_thresh(cipu, s);
+		return 0;
+	case CIPU_BLOCKED:
+		cipu_inc(&cipu->count.gettm_blocked);
+		return -EBUSY;
+	case CIPU_CLOSED:
+		return cipu_clock_fail_closed(cipu);
+	case CIPU_LOST:
+		return cipu_clock_close(cipu, CIPU_STALE);
+	case CIPU_LATE:
+		cipu_inc(&cipu->count.gettm_tout);
+		return -EIO;
+	case CIPU_ONES:
+		if (cipu_clock_gone(cipu))
+			return cipu_clock_close(cipu, CIPU_GONE);
+		fallthrough;
+	case CIPU_INVALID:
+		break;
+	}
+	cipu_inc(&cipu->count.gettm_inval);
+	cipu_clock_ask_why(cipu, s->raw_ns);
+	return -EIO;
+}
+
+/**
+ * cipu_clock_read() - the only way to device time
+ * @cipu: the function
+ * @s: result, valid on success
  * @sts: the caller's system bracket, or NULL
  *
- * Interrupts stay off between the two system times and across the read, but
- * not across tries. May be called from any context but NMI.
+ * Interrupts are off between the two system times and during the read, but not
+ * between retries, and not while another reader has the lock: with many
+ * readers of a slow device those waits would add up. Any context except NMI.
  *
- * Return: 0, what cipu_clock_sample() says of the last try, -ESHUTDOWN if that
- * was all ones from nobody, -EBUSY in the block window, or cipu->status.
+ * Return: 0, or -EIO, -EBUSY, -EAGAIN or -ENODEV.
  */
 static int cipu_clock_read(struct cipu *cipu, struct cipu_sample *s,
 			   struct ptp_system_timestamp *sts)
 {
+	enum cipu_verdict verdict;
+	unsigned int tries = 0;
 	unsigned long flags;
-	bool again = false;
-	int tries = 0;
-	int ret;
+	int ret = 0;
+	bool again;
 
 	do {
-		raw_spin_lock_irqsave(&cipu->lock, flags);
+		while (!raw_spin_trylock_irqsave(&cipu->lock, flags))
+			cpu_relax();
 		if (!tries++)
 			cipu_inc(&cipu->count.gettm);
 
-		ret = cipu_clock_gate(cipu);
-		if (ret) {
-			again = false;
-		} else {
-			ret = cipu_clock_sample(cipu, s, sts);
-			again = ret && cipu_clock_retry(cipu, s, ret, tries);
-		}
-		if (!ret) {
-			cipu->fails = 0;
-			cipu->block_until = 0;
-			cipu_clock_count_thresh(cipu, s);
-		}
+		verdict = cipu_clock_gate(cipu);
+		if (verdict == CIPU_GOOD)
+			verdict = cipu_clock_sample(cipu, s, sts);
+		again = cipu_clock_retry(cipu, s, verdict, tries);
+		if (!again)
+			ret = cipu_clock_finish(cipu, s, verdict);
 		raw_spin_unlock_irqrestore(&cipu->lock, flags);
 	} while (again);
 
-	/* All ones may be an answer, or nobody there to give one. */
-	if (ret == -ENXIO && cipu_clock_nobody(cipu))
-		ret = -ESHUTDOWN;
 	return ret;
 }
 
-/* Found out by a read: nobody reads on until the event work has looked into it. */
-static int cipu_clock_close(struct cipu *cipu, int status)
+static void cipu_clock_reset_failures(struct cipu *cipu)
 {
-	cipu_inc(&cipu->count.gettm_offline);
-	if (!cipu->status)
-		WRITE_ONCE(cipu->status, status);
-	return status;
-}
+	lockdep_assert_held(&cipu->lock);
 
-/**
- * cipu_clock_account() - count a failed call and have its cause looked into
- * @cipu: the function
- * @err: from cipu_clock_read()
- *
- * Return: the errno for user space.
- */
-static int cipu_clock_account(struct cipu *cipu, int err)
-{
-	bool look = false;
-	unsigned long flags;
-	u64 now;
-
-	raw_spin_lock_irqsave(&cipu->lock, flags);
-	switch (err) {
-	case -EBUSY:
-		cipu_inc(&cipu->count.gettm_blocked);
-		break;
-	case -EAGAIN:
-	case -ENODEV:
-		cipu_inc(&cipu->count.gettm_offline);
-		break;
-	case -ESTALE:
-		err = cipu_clock_close(cipu, -EAGAIN);
-		look = true;
-		break;
-	case -ESHUTDOWN:
-		err = cipu_clock_close(cipu, -ENODEV);
-		look = true;
-		break;
-	case -ETIME:
-		cipu_inc(&cipu->count.gettm_tout);
-		err = -EIO;
-		break;
-	default:
-		cipu_inc(&cipu->count.gettm_inval);
-		err = -EIO;
-		/* A standing fault must not make a read storm a work storm. */
-		now = ktime_get_raw_ns();
-		if (now >= cipu->event_after) {
-			cipu->event_after = now + CIPU_EVENT_GAP_NS;
-			look = true;
-		}
-	}
-	raw_spin_unlock_irqrestore(&cipu->lock, flags);
-
-	if (look)
-		schedule_work(&cipu->event_work);
-	return err;
-}
-
-/**
- * cipu_clock_set_status() - open or close the clock to its readers
- * @cipu: the function
- * @status: 0, or the errno for them
- *
- * On return nobody reads the register any more if @status is not 0.
- */
-void cipu_clock_set_status(struct cipu *cipu, int status)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&cipu->lock, flags);
-	WRITE_ONCE(cipu->status, status);
 	cipu->fails = 0;
+	cipu->fail_ns = 0;
 	cipu->block_until = 0;
-	/* Raw time stands still in suspend, and the epoch may be another. */
+}
+
+/**
+ * cipu_clock_set_state() - open or close the clock
+ * @cipu: the function
+ * @state: the new state
+ *
+ * Unless @state is CIPU_LIVE, no reader touches the registers after the return.
+ */
+void cipu_clock_set_state(struct cipu *cipu, enum cipu_state state)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cipu->lock, flags);
+	WRITE_ONCE(cipu->state, state);
+	cipu_clock_reset_failures(cipu);
+	/* Raw time stops in suspend, and the epoch may have changed. */
 	cipu->last_raw_ns = 0;
 	raw_spin_unlock_irqrestore(&cipu->lock, flags);
 }
 
 /**
- * cipu_clock_unblock() - end the block window, the cause of it is over
- * @cipu: the function
+ * cipu_clock_unblock() - end the block window
+ * @cipu: the function, without a condition that explains failures
  */
 void cipu_clock_unblock(struct cipu *cipu)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cipu->lock, flags);
-	cipu->fails = 0;
-	cipu->block_until = 0;
+	cipu_clock_reset_failures(cipu);
 	raw_spin_unlock_irqrestore(&cipu->lock, flags);
 }
 
@@ -316,13 +352,13 @@ static int cipu_gettimex64(struct ptp_clock_info *info, struct timespec64 *ts,
 
 	ret = cipu_clock_read(cipu, &s, sts);
 	if (ret)
-		return cipu_clock_account(cipu, ret);
+		return ret;
 
 	*ts = ns_to_timespec64(s.dev_ns);
 	return 0;
 }
 
-/* The clock is read only. The core calls these without asking if they exist. */
+/* The clock is read only. The core calls these without a check for NULL. */
 
 static int cipu_settime64(struct ptp_clock_info *info, const struct timespec64 *ts)
 {

@@ -1,33 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The handshake with the function, and what it says about itself. */
+/* The negotiation with the function, and its parameters. */
 
 #include <linux/delay.h>
 #include <linux/iopoll.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
+#include <linux/lockdep.h>
 #include <linux/math64.h>
 #include <linux/moduleparam.h>
 #include <linux/time64.h>
-#include <linux/version.h>
+#include <linux/utsname.h>
 
 #include "cipu.h"
 
-/* How long a reset takes to settle is nowhere said. */
+/* How long a reset takes to settle is not documented. */
 #define CIPU_RESET_POLL_US	100
 #define CIPU_RESET_TOUT_US	(100 * USEC_PER_MSEC)
 
-/* Used where the device's own limit would fail, or pass, every read. */
+/* Used where the device's own limit would fail, or accept, every read. */
 #define CIPU_DEF_MAX_LAT_NS	NSEC_PER_MSEC
 #define CIPU_TOP_MAX_LAT_NS	NSEC_PER_SEC
 #define CIPU_DEF_MT_TOUT_US	(60 * USEC_PER_SEC)
 
 #define CIPU_DEF_EPOCH_YR	1970
-/* ktime_t ends in 2262, and a timestamp reaches 146 years from its epoch. */
+/* ktime_t ends in 2262, so a later epoch leaves too little range. */
 #define CIPU_LAST_EPOCH_YR	2200
 
 static unsigned int drv_ver = 0x00010300;
 module_param(drv_ver, uint, 0444);
-MODULE_PARM_DESC(drv_ver, "Driver version told to the device (default 0x00010300); devices can be made to refuse one");
+MODULE_PARM_DESC(drv_ver, "Driver version reported to the device (default 0x00010300); a device can block a version");
 
 static int cipu_hw_set_stat(struct cipu *cipu, u8 stat)
 {
@@ -42,15 +43,15 @@ static int cipu_hw_set_stat(struct cipu *cipu, u8 stat)
 		ret = -ENODEV;
 	else
 		WRITE_ONCE(cipu->cached.dev_stat, now);
-	if (ret)
-		dev_err(&cipu->pdev->dev, "device state is %#x, not the %u asked for\n",
+	if (ret && cipu_may_log(cipu))
+		dev_err(&cipu->pdev->dev, "device state is %#x after %u was written\n",
 			now, stat);
 	return ret;
 }
 
 /*
- * A register that does not take its value may belong to a device whose reset
- * has not settled, though dev_stat says so: asked again, ever more seldom.
+ * A register may refuse its value because the reset has not settled yet, even
+ * though dev_stat already reads RESET. So retry with exponential backoff.
  */
 static int cipu_hw_write_checked(struct cipu *cipu, unsigned int reg, u32 val,
 				 u32 *cached)
@@ -77,10 +78,10 @@ static void cipu_hw_read(struct cipu *cipu, unsigned int reg, u32 *cached)
 }
 
 /**
- * cipu_hw_set_thresh() - read the threshold the device wants counted
+ * cipu_hw_set_thresh() - read the threshold above which reads are counted
  * @cipu: the function
  *
- * It changes at run time. Zero is taken as "none", not as "count everything".
+ * The device may change it at any time. Zero means "no threshold".
  */
 void cipu_hw_set_thresh(struct cipu *cipu)
 {
@@ -105,8 +106,9 @@ static int cipu_hw_set_epoch(struct cipu *cipu)
 	if (cipu->cached.gst_feat & CIPU_FEAT_EPOCH)
 		year = cipu->cached.epo_base_yr;
 	if (year < CIPU_DEF_EPOCH_YR || year > CIPU_LAST_EPOCH_YR) {
-		dev_err(&cipu->pdev->dev, "timestamps from year %u on cannot be told as time\n",
-			year);
+		if (cipu_may_log(cipu))
+			dev_err(&cipu->pdev->dev, "epoch year %u is out of range (%u to %u)\n",
+				year, CIPU_DEF_EPOCH_YR, CIPU_LAST_EPOCH_YR);
 		return -ERANGE;
 	}
 
@@ -124,8 +126,8 @@ static void cipu_hw_set_max_lat(struct cipu *cipu)
 	if (!max_lat_ns)
 		max_lat_ns = CIPU_DEF_MAX_LAT_NS;
 	max_lat_ns = min_t(u64, max_lat_ns, CIPU_TOP_MAX_LAT_NS);
-	if (max_lat_ns != cipu->cached.max_lat_ns)
-		dev_warn(&cipu->pdev->dev, "longest read of %u ns makes no sense, using %llu ns\n",
+	if (max_lat_ns != cipu->cached.max_lat_ns && cipu_may_log(cipu))
+		dev_warn(&cipu->pdev->dev, "max_lat_ns of %u is out of range, using %llu ns\n",
 			 cipu->cached.max_lat_ns, max_lat_ns);
 
 	raw_spin_lock_irqsave(&cipu->lock, flags);
@@ -140,16 +142,28 @@ static void cipu_hw_set_mt_tout(struct cipu *cipu)
 	cipu->mt_tout = usecs_to_jiffies(us);
 }
 
+/*
+ * The first three numbers of the running kernel's release. A module built for
+ * one release may run on another that has the same ABI.
+ */
+static u32 cipu_hw_env_ver(void)
+{
+	unsigned int major = 0, minor = 0, patch = 0;
+
+	sscanf(init_utsname()->release, "%u.%u.%u", &major, &minor, &patch);
+	return CIPU_ENV_LINUX | min(major, 255U) << 16 | min(minor, 255U) << 8 |
+	       min(patch, 255U);
+}
+
 /**
  * cipu_hw_negotiate() - take the function from any state to FEATURE_OK
- * @cipu: the function
- * @features: what to accept of what it offers
+ * @cipu: the function; its state is not CIPU_LIVE
+ * @features: features to accept, as far as the device offers them
  *
- * Every parameter is read again: a device that was reset may come back with
- * another epoch. Called under cipu->mutex, or before anyone else can know the
- * device.
+ * Reads every parameter again, because a device may come back from a reset with
+ * another epoch.
  *
- * Return: 0, or why the device cannot be used.
+ * Return: 0 or a negative errno.
  */
 int cipu_hw_negotiate(struct cipu *cipu, u32 features)
 {
@@ -165,22 +179,24 @@ int cipu_hw_negotiate(struct cipu *cipu, u32 features)
 	features &= c->dev_feat;
 	ret = cipu_hw_write_checked(cipu, CIPU_GST_FEAT, features, &c->gst_feat);
 	if (ret) {
-		dev_err(dev, "device takes features %#x, not %#x\n", c->gst_feat, features);
+		if (cipu_may_log(cipu))
+			dev_err(dev, "device accepts features %#x instead of %#x\n",
+				c->gst_feat, features);
 		return ret;
 	}
 
-	ret = cipu_hw_write_checked(cipu, CIPU_ENV_VER,
-				    CIPU_ENV_LINUX | (LINUX_VERSION_CODE & 0xffffff),
-				    &c->env_ver);
+	ret = cipu_hw_write_checked(cipu, CIPU_ENV_VER, cipu_hw_env_ver(), &c->env_ver);
 	if (ret) {
-		dev_err(dev, "device refuses this kernel's version\n");
+		if (cipu_may_log(cipu))
+			dev_err(dev, "device refuses kernel version %#010x\n", cipu_hw_env_ver());
 		return ret;
 	}
 
 	ret = cipu_hw_write_checked(cipu, CIPU_DRV_VER, drv_ver, &c->drv_ver);
 	if (ret) {
-		dev_err(dev, "device refuses driver version %#010x: it blocks that one, module parameter drv_ver tells it another\n",
-			drv_ver);
+		if (cipu_may_log(cipu))
+			dev_err(dev, "device refuses driver version %#010x: it may block this version; override it with the module parameter drv_ver\n",
+				drv_ver);
 		return ret;
 	}
 
@@ -202,41 +218,54 @@ int cipu_hw_negotiate(struct cipu *cipu, u32 features)
 
 /**
  * cipu_hw_start() - let the function send interrupts
- * @cipu: the function, negotiated
+ * @cipu: the function, in FEATURE_OK
  *
- * Return: 0, or the reason why it did not take DRIVER_OK.
+ * Return: 0 or a negative errno.
  */
 int cipu_hw_start(struct cipu *cipu)
 {
+	lockdep_assert_held(&cipu->mutex);
+
 	return cipu_hw_set_stat(cipu, CIPU_STAT_DRIVER_OK);
 }
 
 /**
- * cipu_hw_stop() - silence the function
- * @cipu: the function; may have gone already
+ * cipu_hw_stop() - stop the function's interrupts
+ * @cipu: the function; may have been removed already
  */
 void cipu_hw_stop(struct cipu *cipu)
 {
 	u8 stat;
 
 	writeb(CIPU_STAT_RESET, cipu->base + CIPU_DEV_STAT);
-	/* Flushes the posted write: no interrupt is under way after it. */
+	/* Flush the posted write: after it no interrupt is in flight. */
 	stat = readb(cipu->base + CIPU_DEV_STAT);
 	if (!PCI_POSSIBLE_ERROR(stat))
 		WRITE_ONCE(cipu->cached.dev_stat, stat);
 }
 
 /**
- * cipu_hw_restore_config() - give a function its configuration space back
+ * cipu_hw_present() - whether the function responds in configuration space
+ * @cipu: the function
+ */
+bool cipu_hw_present(struct cipu *cipu)
+{
+	return !pci_channel_offline(cipu->pdev) && pci_device_is_present(cipu->pdev);
+}
+
+/**
+ * cipu_hw_restore_config() - restore a configuration space that lost power
  * @cipu: the function
  *
- * Losing power takes more than BAR 0's contents: without memory decoding the
- * registers read all ones, without bus mastering no MSI-X message leaves.
+ * A function without power loses more than BAR 0. Without memory decoding the
+ * registers read all ones; without bus mastering no MSI-X message is sent.
  */
 void cipu_hw_restore_config(struct cipu *cipu)
 {
 	const u16 need = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	u16 cmd;
+
+	lockdep_assert_held(&cipu->mutex);
 
 	pci_read_config_word(cipu->pdev, PCI_COMMAND, &cmd);
 	if (PCI_POSSIBLE_ERROR(cmd) || (cmd & need) == need)

@@ -1,75 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Sleep, reset and error recovery. The PTP clock stays registered through all
- * of them, so its index and whoever has it open survive; only reads fail.
+ * Sleep, reset and error recovery. The PTP clock stays registered, so that its
+ * index and open files survive; only reads fail in the meantime.
  */
 
 #include "cipu.h"
 
-/**
- * cipu_bring_up() - negotiate again and open the clock to its readers
- * @cipu: the function; cipu->mutex is held
- *
- * Return: 0, or why the clock stays closed.
- */
-int cipu_bring_up(struct cipu *cipu)
-{
-	u32 features = CIPU_DRV_CAP;
-	int ret;
-
-	if (!cipu->irqs)
-		features &= ~CIPU_FEAT_IRQ;
-
-	ret = cipu_hw_negotiate(cipu, features);
-	if (ret)
-		return ret;
-	ret = cipu_hw_start(cipu);
-	if (ret)
-		return ret;
-
-	cipu_inc(&cipu->count.renegotiated);
-	cipu_event_sync(cipu);
-	cipu_clock_set_status(cipu, 0);
-
-	/* The PCI core gives a saved state back once, and a reset or a sleep has used it. */
-	pci_save_state(cipu->pdev);
-	return 0;
-}
+/* The PCI core waits up to 60 s for a device after a reset. */
+#define CIPU_RECOVERY_TOUT	(90 * HZ)
 
 /**
- * cipu_take_down() - close the clock to its readers and silence the function
- * @cipu: the function
- * @status: the errno for readers until it is brought up again
+ * cipu_take_down() - close the clock and stop the function's interrupts
+ * @cipu: the function; cipu->mutex is not held
+ * @state: CIPU_ASLEEP, or CIPU_GONE to leave the registers alone
  *
- * On return nothing of the driver touches the registers any more.
+ * The driver does not touch the registers after the return.
  */
-void cipu_take_down(struct cipu *cipu, int status)
+void cipu_take_down(struct cipu *cipu, enum cipu_state state)
 {
+	cancel_delayed_work_sync(&cipu->overdue_work);
+
 	mutex_lock(&cipu->mutex);
-	cipu->down = true;
-	cipu_clock_set_status(cipu, status);
+	cipu_clock_set_state(cipu, state);
 	mutex_unlock(&cipu->mutex);
 
-	cipu_event_stop(cipu);
+	cipu_watch_stop(cipu);
 
-	if (status != -ENODEV && !pci_channel_offline(cipu->pdev))
+	if (state != CIPU_GONE && !pci_channel_offline(cipu->pdev))
 		cipu_hw_stop(cipu);
 }
 
-/* The counterpart of cipu_take_down(). What fails now is tried again later. */
+/* The counterpart of cipu_take_down(). A negotiation that fails is retried later. */
 static void cipu_put_up(struct cipu *cipu)
 {
+	cancel_delayed_work_sync(&cipu->overdue_work);
+
 	mutex_lock(&cipu->mutex);
-	cipu->down = false;
-	if (cipu_bring_up(cipu))
-		dev_err(&cipu->pdev->dev, "no time until the function can be negotiated with\n");
-	cipu_event_watch(cipu);
+	cipu_clock_set_state(cipu, CIPU_STALE);
+	if (cipu_watch_bring_up(cipu) && cipu_may_log(cipu))
+		dev_err(&cipu->pdev->dev, "negotiation failed: no time until a retry succeeds\n");
+	cipu_watch_start(cipu);
 	mutex_unlock(&cipu->mutex);
 }
 
 static int cipu_suspend(struct device *dev)
 {
-	cipu_take_down(dev_get_drvdata(dev), -EAGAIN);
+	cipu_take_down(dev_get_drvdata(dev), CIPU_ASLEEP);
 	return 0;
 }
 
@@ -86,7 +62,7 @@ DEFINE_SIMPLE_DEV_PM_OPS(cipu_pm_ops, cipu_suspend, cipu_resume);
 
 static void cipu_reset_prepare(struct pci_dev *pdev)
 {
-	cipu_take_down(pci_get_drvdata(pdev), -EAGAIN);
+	cipu_take_down(pci_get_drvdata(pdev), CIPU_ASLEEP);
 }
 
 static void cipu_reset_done(struct pci_dev *pdev)
@@ -100,11 +76,12 @@ static pci_ers_result_t cipu_error_detected(struct pci_dev *pdev,
 	struct cipu *cipu = pci_get_drvdata(pdev);
 
 	if (state == pci_channel_io_perm_failure) {
-		cipu_take_down(cipu, -ENODEV);
+		cipu_take_down(cipu, CIPU_GONE);
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
 
-	cipu_take_down(cipu, -EAGAIN);
+	cipu_take_down(cipu, CIPU_ASLEEP);
+	schedule_delayed_work(&cipu->overdue_work, CIPU_RECOVERY_TOUT);
 	return state == pci_channel_io_frozen ? PCI_ERS_RESULT_NEED_RESET :
 						PCI_ERS_RESULT_CAN_RECOVER;
 }
@@ -116,9 +93,13 @@ static pci_ers_result_t cipu_mmio_enabled(struct pci_dev *pdev)
 
 static pci_ers_result_t cipu_slot_reset(struct pci_dev *pdev)
 {
+	struct cipu *cipu = pci_get_drvdata(pdev);
+
+	mutex_lock(&cipu->mutex);
 	pci_restore_state(pdev);
 	pci_save_state(pdev);
 	pci_set_master(pdev);
+	mutex_unlock(&cipu->mutex);
 	return PCI_ERS_RESULT_RECOVERED;
 }
 

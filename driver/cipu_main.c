@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* PTP clock of Alibaba Cloud's CIPU: finding it, binding it, leaving it. */
+/* PTP clock of Alibaba Cloud's CIPU: probe and remove. */
 
 #include <linux/device.h>
 #include <linux/module.h>
@@ -8,8 +8,8 @@
 #include "cipu.h"
 
 /*
- * Managed PCI functions release regions by themselves, on some kernels and not
- * on others. So each step here brings its own undoing.
+ * Whether managed PCI functions release regions on their own depends on the
+ * kernel. So each step registers its own cleanup.
  */
 static void cipu_disable(void *data)
 {
@@ -29,7 +29,7 @@ static int cipu_map(struct cipu *cipu)
 
 	ret = pci_enable_device_mem(pdev);
 	if (ret)
-		return dev_err_probe(dev, ret, "cannot be enabled\n");
+		return dev_err_probe(dev, ret, "cannot enable the function\n");
 	ret = devm_add_action_or_reset(dev, cipu_disable, pdev);
 	if (ret)
 		return ret;
@@ -41,10 +41,10 @@ static int cipu_map(struct cipu *cipu)
 		return -EINVAL;
 	}
 
-	/* Exclusive: user space is not to map resource0 beside us. */
+	/* Exclusive: user space must not map resource0. */
 	ret = pci_request_selected_regions_exclusive(pdev, BIT(0), KBUILD_MODNAME);
 	if (ret)
-		return dev_err_probe(dev, ret, "BAR 0 is taken\n");
+		return dev_err_probe(dev, ret, "BAR 0 is in use by another driver\n");
 	ret = devm_add_action_or_reset(dev, cipu_release_bar, pdev);
 	if (ret)
 		return ret;
@@ -54,7 +54,7 @@ static int cipu_map(struct cipu *cipu)
 	return cipu->base ? 0 : -ENOMEM;
 }
 
-/* Up to FEATURE_OK, with interrupts if they can be had and without if not. */
+/* Up to FEATURE_OK, with interrupts where possible. */
 static int cipu_prepare(struct cipu *cipu)
 {
 	struct device *dev = &cipu->pdev->dev;
@@ -65,15 +65,15 @@ static int cipu_prepare(struct cipu *cipu)
 		return ret;
 
 	if (!(cipu->cached.gst_feat & CIPU_FEAT_IRQ)) {
-		dev_info(dev, "device offers no interrupts: polling its state\n");
+		dev_info(dev, "device offers no interrupts: polling its state every second\n");
 		return 0;
 	}
 
-	ret = cipu_event_request_irqs(cipu);
+	ret = cipu_watch_request_irqs(cipu);
 	if (!ret)
 		return 0;
 
-	dev_warn(dev, "no interrupts (%d): polling the device's state\n", ret);
+	dev_warn(dev, "cannot request interrupts (%d): polling the device's state every second\n", ret);
 	return cipu_hw_negotiate(cipu, CIPU_DRV_CAP & ~CIPU_FEAT_IRQ);
 }
 
@@ -84,7 +84,7 @@ static int cipu_register(struct cipu *cipu)
 	clock = ptp_clock_register(&cipu->info, &cipu->pdev->dev);
 	if (IS_ERR(clock))
 		return PTR_ERR(clock);
-	if (!clock)	/* a kernel without PTP clocks */
+	if (!clock)	/* kernel without PTP clocks */
 		return -EOPNOTSUPP;
 	cipu->clock = clock;
 	return 0;
@@ -102,9 +102,8 @@ static int cipu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	cipu->info = cipu_clock_info;
 	raw_spin_lock_init(&cipu->lock);
 	mutex_init(&cipu->mutex);
-	cipu_event_init(cipu);
-	cipu->down = true;
-	cipu->status = -EAGAIN;
+	cipu_watch_init(cipu);
+	cipu->state = CIPU_ASLEEP;
 	pci_set_drvdata(pdev, cipu);
 
 	ret = cipu_map(cipu);
@@ -113,66 +112,52 @@ static int cipu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	/* An MSI-X message is a memory write. */
 	pci_set_master(pdev);
 
-	mutex_lock(&cipu->mutex);
+	/*
+	 * Until the state is CIPU_LIVE readers get -EAGAIN and interrupt handlers
+	 * do nothing, so none of this needs the mutex. Holding it while a vector
+	 * is freed would deadlock with a handler that waits for it.
+	 */
 	ret = cipu_prepare(cipu);
 	if (ret)
 		goto stop;
-	/* A device may be ill already when it is found. */
-	cipu_event_sync(cipu);
-	cipu_clock_set_status(cipu, 0);
-	mutex_unlock(&cipu->mutex);
-
 	ret = cipu_register(cipu);
-	if (ret) {
-		mutex_lock(&cipu->mutex);
+	if (ret)
 		goto stop;
-	}
 
 	mutex_lock(&cipu->mutex);
-	ret = cipu_hw_start(cipu);
-	if (ret) {
-		mutex_unlock(&cipu->mutex);
-		ptp_clock_unregister(cipu->clock);
-		mutex_lock(&cipu->mutex);
-		goto stop;
-	}
-	cipu->down = false;
-	/* Again: what changed before DRIVER_OK raised no interrupt. */
-	cipu_event_sync(cipu);
-	cipu_event_watch(cipu);
+	ret = cipu_watch_go_live(cipu);
+	if (!ret)
+		cipu_watch_start(cipu);
 	mutex_unlock(&cipu->mutex);
+	if (!ret)
+		return 0;
 
-	/* For after a reset that the PCI core does not see us through. */
-	pci_save_state(pdev);
-	return 0;
-
+	ptp_clock_unregister(cipu->clock);
 stop:
-	mutex_unlock(&cipu->mutex);
-	cipu_take_down(cipu, -EAGAIN);
-	cipu_event_free_irqs(cipu);
+	cipu_take_down(cipu, CIPU_ASLEEP);
+	cipu_watch_free_irqs(cipu);
 	return ret;
 }
 
 static void cipu_remove(struct pci_dev *pdev)
 {
 	struct cipu *cipu = pci_get_drvdata(pdev);
-	bool gone = !pci_device_is_present(pdev);
+	bool gone = !cipu_hw_present(cipu);
 
-	/* Readers in flight are to fail at once, and nobody is to negotiate anew. */
+	/* Fail in-flight readers and block renegotiation. */
 	mutex_lock(&cipu->mutex);
-	cipu->down = true;
-	cipu_clock_set_status(cipu, -ENODEV);
+	cipu_clock_set_state(cipu, CIPU_ASLEEP);
 	mutex_unlock(&cipu->mutex);
 
 	ptp_clock_unregister(cipu->clock);
-	cipu_take_down(cipu, gone ? -ENODEV : -EAGAIN);
-	cipu_event_free_irqs(cipu);
+	cipu_take_down(cipu, gone ? CIPU_GONE : CIPU_ASLEEP);
+	cipu_watch_free_irqs(cipu);
 }
 
 static void cipu_shutdown(struct pci_dev *pdev)
 {
-	cipu_take_down(pci_get_drvdata(pdev), -EAGAIN);
-	/* The next kernel is to find it silent. */
+	cipu_take_down(pci_get_drvdata(pdev), CIPU_ASLEEP);
+	/* The next kernel must not receive its interrupts. */
 	pci_clear_master(pdev);
 }
 

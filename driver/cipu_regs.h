@@ -21,7 +21,7 @@
 #define CIPU_MT_TOUT_US		0x24	/* u32 */
 #define CIPU_TSTAMP_NS		0x28	/* u64 */
 #define CIPU_THRESH_US		0x30	/* u32 */
-#define CIPU_BAR_SIZE		0x34	/* bytes that must be there */
+#define CIPU_BAR_SIZE		0x34	/* minimum size in bytes */
 
 #define CIPU_FEAT_TAI		BIT(0)
 #define CIPU_FEAT_EPOCH		BIT(1)
@@ -46,7 +46,7 @@
 #define CIPU_TSTAMP_INVALID	BIT_ULL(63)
 #define CIPU_TSTAMP_MASK	GENMASK_ULL(61, 0)
 
-/* env_ver bits 31:27 of a kernel.org kernel; 23:0 are its release. */
+/* env_ver bits 31:27 of a kernel.org kernel; bits 23:0 are its release. */
 #define CIPU_ENV_LINUX		(0x1fU << 27)
 
 #define CIPU_VEC_THRESH		0

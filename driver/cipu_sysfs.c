@@ -6,9 +6,9 @@
 #include "cipu.h"
 
 /**
- * struct cipu_attr - a number in struct cipu
- * @attr: for sysfs
- * @offset: where it is
+ * struct cipu_attr - attribute that shows a number in struct cipu
+ * @attr: the attribute
+ * @offset: offset of the number in struct cipu
  */
 struct cipu_attr {
 	struct device_attribute attr;
@@ -72,7 +72,7 @@ CIPU_COUNT(dev_busy_rec, busy_rec);
 CIPU_COUNT(dev_err, err);
 CIPU_COUNT(dev_err_rec, err_rec);
 
-/* Beyond the posted driver's: with these the counters add up. */
+/* Added to those of the driver posted to netdev, so that the counters add up. */
 CIPU_COUNT(ptp_gettm_blocked, gettm_blocked);
 CIPU_COUNT(ptp_gettm_offline, gettm_offline);
 CIPU_COUNT(ptp_gettm_retry, gettm_retry);

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kernels to put the driver into: a debug kernel of our own, and packaged ones."""
+"""Kernels to test the driver in: a debug kernel built here, and packaged ones."""

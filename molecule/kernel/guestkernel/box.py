@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine with a kernel, an initramfs, emulated functions, and a line to its shell."""
+"""A machine with a kernel, an initramfs, emulated functions and a serial line to its shell."""
 
 import contextlib
 import json
@@ -19,32 +19,31 @@ from fleet.machine import Function, Machine, Spec, functions_in
 from fleet.progress import silent
 from fleet.waiting import until
 
+from . import platform
 from .kernel import Kernel
 
 BOOT_SECONDS = 900
-# The log goes to the console through user space: see guest/kmsg.c.
-# On a starved host the emulated timer's interrupts come too late for the kernel's check of it.
-APPEND = "console=ttyS0,115200 loglevel=1 panic=-1 clocksource=tsc tsc=reliable no_timer_check"
-# Whatever a checker of the kernel says. Driver messages are no splats.
+APPEND = platform.AMD64.append
+# Reports of the kernel's checkers. Messages of the driver are not among them.
 SPLAT = re.compile(
     r"(BUG: .*|WARNING: .*|INFO: task .* blocked.*|UBSAN: .*|Oops: .*|Kernel panic.*"
     r"|.*detected stalls.*|.*self-detected stall.*|general protection fault.*|Unable to handle.*"
     r"|kmemleak: .*suspected memory leaks.*|.*unreferenced object.*|ODEBUG: .*"
     r"|list_(add|del) corruption.*"
-    r"|.*INFO: .*(lock|RCU).*|Call Trace:)"
+    r"|.*INFO: .*(lock|RCU).*|Internal error: .*|Call [Tt]race:)"
 )
 
 
 @dataclass(frozen=True)
 class Part:
-    """A function to put in: its name and what its emulator is told."""
+    """A function of the machine: its name and the options of its emulator."""
 
     name: str
     options: tuple[str, ...] = ()
 
 
 class Agent:
-    """The guest's shell, over its second serial line."""
+    """The guest's shell, on its second serial line."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -106,9 +105,12 @@ class _AgentMachine(Machine):
     def agent_socket(self) -> Path:
         return self.spec.folder / "agent.sock"
 
+    # QEMU's arguments that connect it to the character device "agent".
+    agent_line: tuple[str, ...] = ()
+
     def command(self) -> list[str]:
         line = f"socket,id=agent,path={self.agent_socket},server=on,wait=off"
-        return [*super().command(), "-chardev", line, "-device", "isa-serial,chardev=agent"]
+        return [*super().command(), "-chardev", line, *self.agent_line]
 
 
 @dataclass
@@ -120,6 +122,8 @@ class Box:
     controls: dict[str, Control]
     # Which build of the driver to load.
     module: str = "ptp_cipu"
+    # From the start of QEMU to the first answer of the guest's shell.
+    boot_s: float = 0.0
     _judged: int = field(default=0)
 
     # The guest's shell
@@ -133,7 +137,7 @@ class Box:
             raise self.machine.trouble(str(error)) from error
 
     def answers(self) -> bool:
-        """Whether the shell answers soon. A line that slept may need another byte to wake."""
+        """Whether the shell answers soon. A line that slept may need another byte to wake up."""
         with contextlib.suppress(TimeoutExpiredError):
             return self.agent.run("true", 5)[0] == 0
         return False
@@ -169,7 +173,7 @@ class Box:
         return int(self.sh(f"cat {self.device(name)}/cipu/{attribute}"), 16)
 
     def clock(self, name: str = "cipu0") -> str:
-        """The clock's node, as it is now."""
+        """The current path of the clock's node."""
         return "/dev/" + self.sh(f"ls {self.device(name)}/ptp")
 
     def wait(self, condition: Any, seconds: float, what: str) -> Any:
@@ -200,16 +204,17 @@ class Box:
         clockids: bool = False,
         reopen: bool = False,
     ) -> str:
-        """Readers that do what careless programs do, until the time is up or /tmp/stop is there.
+        """Command of readers that behave like careless programs, until the time is up or
+        /tmp/stop exists.
 
-        With `reopen` they open a clock that went away anew, once its driver has probed: before
-        that the PTP core cannot have it opened, see docs/device.md.
+        With `reopen` they open a clock that went away again, after its driver has probed: before
+        that the PTP core must not open it, see docs/device.md.
         """
         ready = f"{self.device(name)}/cipu" if reopen else ""
         return f"phc load {self.clock(name)} {seconds} {threads} {int(clockids)} '{ready}'"
 
     def bind(self, name: str = "cipu0", seconds: float = 120) -> int:
-        """Bind the driver; the status of that."""
+        """Bind the driver and return the exit status."""
         return self.run(f"echo {self.address(name)} > /sys/bus/pci/drivers/ptp_cipu/bind", seconds)[
             0
         ]
@@ -223,7 +228,7 @@ class Box:
         return self.bind(name)
 
     def bound(self, name: str = "cipu0") -> bool:
-        # The link to the driver is there while it still probes; the attributes come last.
+        # The link to the driver exists during the probe; the attributes are created last.
         return self.run(f"test -e {self.device(name)}/cipu")[0] == 0
 
     def load(self, parameters: str = "") -> None:
@@ -241,17 +246,17 @@ class Box:
     def wait_log(self, pattern: str, seconds: float, since: int = 0) -> re.Match[str]:
         return self.machine.wait_console(pattern, seconds, start=since)
 
-    # Judgement
+    # Checkers of the kernel
 
     def splats(self) -> list[str]:
-        """What the kernel's checkers have said since this was last asked."""
+        """Reports of the kernel's checkers since the last call."""
         text = self.machine.console_text()
         found = [match.group(0).strip() for match in SPLAT.finditer(text, self._judged)]
         self._judged = len(text)
         return found
 
     def leaks(self) -> str:
-        """What kmemleak finds. What was young in its first scan is judged in the second."""
+        """Report of kmemleak. Objects that are too new for its first scan are in the second."""
         if self.run("test -e /sys/kernel/debug/kmemleak")[0]:
             return ""
         scan = "echo scan > /sys/kernel/debug/kmemleak"
@@ -270,21 +275,24 @@ def running(
     memory: int = 768,
     append: str = "",
 ) -> Iterator[Box]:
-    """A booted machine with an emulator for each part; nothing of it is left afterwards."""
+    """A booted machine with an emulator for each part; everything is removed afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
-    places = functions_in(folder, [part.name for part in parts])
+    guest = platform.of(kernel.architecture)
+    places = functions_in(folder, [part.name for part in parts], **guest.options)
     spec = Spec(
         name=f"kernel-{kernel.name}",
         folder=folder,
         kernel=kernel.image,
         initrd=initrd,
-        append=f"{APPEND} {append}".strip(),
+        append=f"{guest.append} {append}".strip(),
         memory=memory,
         vcpus=vcpus,
         functions=places,
         owned=True,
+        **guest.options,
     )
-    machine = _AgentMachine(spec, qemu.find(silent))
+    machine = _AgentMachine(spec, qemu.find(silent, **guest.options))
+    machine.agent_line = guest.agent_line
     agent = Agent(machine.agent_socket)
     controls = {}
     with contextlib.ExitStack() as stack:
@@ -292,13 +300,15 @@ def running(
             stack.callback(functions.stop, place)
             controls[part.name] = functions.start(place, options=part.options, owned=True)
         machine.agent_socket.unlink(missing_ok=True)
+        started = time.monotonic()
         stack.enter_context(machine)
         machine.wait_console("guest: agent ready", BOOT_SECONDS)
         agent.connect()
         stack.callback(agent.close)
         box = Box(machine, agent, controls)
-        # What is sent before the agent has opened its line is lost.
+        # Bytes that are sent before the agent has opened its line are lost.
         box.wait(box.answers, BOOT_SECONDS, "the guest's shell answers")
-        # Readers starve its scans until RCU complains of them; leaks() scans by itself.
+        box.boot_s = time.monotonic() - started
+        # Readers starve its scans until RCU reports a stall; leaks() scans by itself.
         box.run("[ ! -e /sys/kernel/debug/kmemleak ] || echo scan=off > /sys/kernel/debug/kmemleak")
         yield box

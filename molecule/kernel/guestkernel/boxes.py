@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machine that the driver's tests share: its functions, and how they are made healthy again."""
+"""The machine that the driver's tests share: its functions, and how they become healthy again."""
 
 import contextlib
 import shutil
@@ -11,7 +11,7 @@ from .box import Box, Part, running
 from .kernel import Kernel
 from .modules import Edit
 
-# On a loaded host an emulated read takes milliseconds, which must matter only where it is tested.
+# On a loaded host an emulated read takes milliseconds. Only the tests of latency may notice.
 MAX_LAT_NS = 1_000_000_000
 _EASY = ("--set", f"max_lat_ns={MAX_LAT_NS}")
 NEXT = ("next-kernel", "next-initrd")
@@ -47,26 +47,26 @@ def booted(
 ) -> Iterator[Box]:
     """A machine with the driver in /root, and variants of it under other names.
 
-    With `next_kernel` the same kernel and initramfs lie there too, as NEXT.
+    With `next_kernel` the same kernel and initramfs are there too, as NEXT.
     """
     folder.mkdir(parents=True)
     ours = [modules.driver(kernel, folder / "driver"), modules.aid(kernel, folder / "aid")]
     for name, edit in (variants or {}).items():
         built = modules.driver(kernel, folder / "variants", edit)
         ours.append(built.rename(built.with_name(f"{name}.ko")))
-    guest = [*initramfs.compile_guest(folder), *programs]
-    initrd = initramfs.make(folder / "initrd", guest, kernel.modules, ours)
+    guest = [*initramfs.compile_guest(folder, kernel), *programs]
+    initrd = initramfs.make(folder / "initrd", kernel, guest, ours)
     if next_kernel:
         image, same = folder / NEXT[0], folder / NEXT[1]
         shutil.copy(kernel.image, image)
         initrd.rename(same)
-        initrd = initramfs.make(initrd, guest, kernel.modules, [*ours, image, same])
+        initrd = initramfs.make(initrd, kernel, guest, [*ours, image, same])
     with running(kernel, initrd, parts, folder / "vm", memory=memory) as box:
         yield box
 
 
 def heal(box: Box, name: str = PRIMARY) -> None:
-    """The function healthy, its registers as made, a driver bound that counts from zero."""
+    """Make the function healthy, reset its registers, and bind a driver that counts from zero."""
     control = box.controls[name]
     box.run("touch /tmp/stop")
     control.clear()

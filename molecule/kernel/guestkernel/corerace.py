@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Can a kernel's PTP core have a clock opened while it is being registered?
+"""Check whether a PTP core allows opening a clock while it is being registered.
 
     python -m guestkernel.corerace [--kernel debug] [--cycles 300]
 
-A clock with no device and no driver of ours comes and goes while readers open it as soon as its
-node is there. Says what the kernel's checkers said; see docs/device.md for why they do.
+A clock without device and driver is registered and removed while readers open it as soon as its
+node exists. Prints the reports of the kernel's checkers; docs/device.md explains them.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main() -> int:
         folder = Path(name)
         ours = [modules.bare_clock(kernel, folder / "bare")]
         initrd = initramfs.make(
-            folder / "initrd", initramfs.compile_guest(folder), kernel.modules, ours
+            folder / "initrd", kernel, initramfs.compile_guest(folder, kernel), ours
         )
         with running(kernel, initrd, (), folder / "vm") as box:
             found = hunt(box, options.cycles)

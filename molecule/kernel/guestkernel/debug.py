@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The debug kernel: linux-source with every checker on, built once for its configuration."""
+"""The debug kernel: linux-source with all checkers, built once for its configuration."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ _PACKAGES = ("linux-source-6.1", "libelf-dev")
 
 
 def folder() -> Path:
-    """Where the debug kernel of this configuration and source is kept."""
+    """Folder of the debug kernel for this configuration and source."""
     stamp = SOURCE.stat() if SOURCE.exists() else None
     parts = [FRAGMENT.read_text(encoding="ascii"), str(stamp.st_size if stamp else 0)]
     return (
@@ -45,7 +45,7 @@ def cached() -> bool:
 
 
 def ensure(say_line: Say = say) -> Kernel:
-    """The debug kernel, built first if need be."""
+    """Return the debug kernel; build it first if necessary."""
     where = folder()
     if not where.is_dir():
         _require()
@@ -92,16 +92,16 @@ def _build(where: Path) -> None:
 
 
 def _check(config: str) -> None:
-    """An option whose dependencies are not met vanishes silently, and the tests prove nothing."""
+    """Options with unmet dependencies vanish silently, and then the tests prove nothing."""
     got = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", config, re.MULTILINE))
     wanted = re.findall(r"^(CONFIG_\w+)=(.*)$", FRAGMENT.read_text(encoding="ascii"), re.MULTILINE)
     lost = [f"{name}={value}" for name, value in wanted if got.get(name, "n") != value]
     if lost:
-        raise LabError(f"The kernel's configuration does not take: {', '.join(lost)}.")
+        raise LabError(f"The kernel's configuration lost these options: {', '.join(lost)}.")
 
 
 def _shrink(tree: Path) -> None:
-    """Keep what building a module needs, and drop the objects and sources of the kernel itself."""
+    """Remove objects and sources of the kernel; a module build does not need them."""
     for name in (
         "Documentation",
         "drivers",

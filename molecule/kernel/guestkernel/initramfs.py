@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An initramfs: busybox, our guest programs, modules. Written without being root."""
+"""An initramfs: busybox, the guest's programs, modules. Written without root."""
 
+import shutil
 import stat
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fleet import host
 from fleet.errors import LabError, MissingError
 
+from .kernel import Kernel
+
 GUEST = Path(__file__).resolve().parent.parent / "guest"
-_BUSYBOX = Path("/bin/busybox")
-_CC = ("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread")
+_FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread")
+_SECONDS = 120
 
 
 class Cpio:
-    """A cpio archive of the kind the kernel unpacks (newc)."""
+    """A cpio archive in the format that the kernel unpacks (newc)."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -52,26 +55,29 @@ class Cpio:
         return b"".join(self._parts)
 
 
-def compile_guest(folder: Path) -> list[Path]:
-    """The guest's programs, static."""
+def compile_guest(folder: Path, kernel: Kernel) -> list[Path]:
+    """Compile the guest's programs, static, for the kernel's architecture."""
     programs = []
     for name in ("agent", "kmsg", "phc"):
-        program = folder / name
-        done = subprocess.run(
-            [*_CC, "-o", str(program), str(GUEST / f"{name}.c")],
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        if done.returncode:
-            raise LabError(f"{name}.c does not compile.", done.stderr)
-        programs.append(program)
+        # Beside its source, since a cross compiler sees this folder only.
+        shutil.copy(GUEST / f"{name}.c", folder)
+        (kernel.compile or _compile_here)([*_FLAGS, "-o", name, f"{name}.c"], folder)
+        programs.append(folder / name)
     return programs
 
 
-def make(
-    target: Path, programs: Iterable[Path], modules: Iterable[Path], ours: Iterable[Path]
-) -> Path:
-    """Write it. `modules` are loaded at boot in this order, `ours` lie in /root for the tests."""
-    if not _BUSYBOX.exists():
+def _compile_here(arguments: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(
+        ["gcc", *arguments],
+        capture_output=True, text=True, check=False, timeout=_SECONDS, cwd=folder,
+    )  # fmt: skip
+    if done.returncode:
+        raise LabError(f"gcc {' '.join(arguments)} failed.", done.stderr)
+
+
+def make(target: Path, kernel: Kernel, programs: Iterable[Path], ours: Iterable[Path]) -> Path:
+    """Write the archive. The kernel's modules are loaded at boot; `ours` are in /root."""
+    if not kernel.busybox.exists():
         raise MissingError(
             "The initramfs needs a static busybox.", f"Install: {host.apt_line(['busybox-static'])}"
         )
@@ -79,11 +85,11 @@ def make(
     archive.console()
     for name in ("proc", "sys", "tmp", "root", "modules", "etc"):
         archive.folder(name)
-    archive.file("bin/busybox", _BUSYBOX.read_bytes(), 0o755)
+    archive.file("bin/busybox", kernel.busybox.read_bytes(), 0o755)
     archive.file("init", (GUEST / "init").read_bytes(), 0o755)
     for program in programs:
         archive.file(f"bin/{program.name}", program.read_bytes(), 0o755)
-    for number, module in enumerate(modules):
+    for number, module in enumerate(kernel.modules):
         archive.file(f"modules/{number:02}-{module.name}", module.read_bytes())
     for module in ours:
         archive.file(f"root/{module.name}", module.read_bytes())

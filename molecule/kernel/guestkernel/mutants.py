@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The posted driver's faults, put into ours on purpose: each has to make its test fail.
+"""Faults added to the driver on purpose: each must make its test fail.
 
-Fault 1 is a build failure, 3 and 7 need a kernel that is newer than the debug kernel.
+Numbers are faults of the driver posted to netdev. Of those, 1 is a build failure, and 3 and 7 need
+a kernel that is newer than the debug kernel. Names are faults that this driver had itself.
 """
 
 from dataclasses import dataclass
@@ -9,11 +10,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault: the test that has to see it, and the changes that bring it about."""
+    """One fault: the test that must see it, and the changes that add it.
+
+    A fatal one leaves a kernel that cannot be used any more.
+    """
 
     test: str
     edits: dict[str, list[tuple[str, str]]]
     arguments: tuple[object, ...] = ()
+    fatal: bool = False
+
+
+# Variants of the driver that make a rare event happen; they add no fault.
+INJECTIONS: dict[str, dict[str, list[tuple[str, str]]]] = {
+    "irqfail": {
+        "cipu_watch.c": [
+            (
+                '\tret = pci_request_irq(pdev, CIPU_VEC_SYNC, NULL, cipu_sync_thread, cipu,\n'
+                '\t\t\t      "ptp_cipu-sync@%s", pci_name(pdev));\n',
+                "\tirq_wake_thread(pci_irq_vector(pdev, CIPU_VEC_THRESH), cipu);\n"
+                "\tret = -ENOSPC;\n",
+            )
+        ]
+    },
+    "hasty": {"cipu_life.c": [("#define CIPU_RECOVERY_TOUT\t(90 * HZ)",
+                              "#define CIPU_RECOVERY_TOUT\t(2 * HZ)")]},
+}  # fmt: skip
 
 
 def _mutant(
@@ -52,17 +74,16 @@ MUTANTS = {
     ),
     "09": _mutant(
         "test_fault_09_an_ill_device_is_seen_ill_at_probe",
-        "cipu_main.c",
-        ("is found. */\n\tcipu_event_sync(cipu);", "is found. */"),
-        ("no interrupt. */\n\tcipu_event_sync(cipu);", "no interrupt. */"),
+        "cipu_watch.c",
+        ("\tcipu_event_sync(cipu);\n\t/* The PCI core", "\t/* The PCI core"),
     ),
     "10": Mutant(
         "test_fault_10_all_ones_is_gone_and_no_event",
         {
             "cipu_event.c": [
                 ("if (!PCI_POSSIBLE_ERROR(now))\n", "if (now)\n"),
-                ("if (stat == CIPU_STAT_DRIVER_OK)", "if (stat)"),
             ],
+            "cipu_watch.c": [("if (stat == CIPU_STAT_DRIVER_OK)", "if (stat)")],
             "cipu_clock.c": [("!pci_device_is_present(cipu->pdev)", "false")],
         },
         arguments=(False,),
@@ -116,8 +137,71 @@ MUTANTS = {
     ),
     "18": _mutant(
         "test_fault_18_every_interrupt_has_a_name_of_its_own",
-        "cipu_event.c",
+        "cipu_watch.c",
         ('"ptp_cipu-thresh@%s", pci_name(pdev)', '"ptp_cipu"'),
         ('"ptp_cipu-sync@%s", pci_name(pdev)', '"ptp_cipu"'),
+    ),
+    "first read": _mutant(
+        "test_lost_state_is_noticed_by_the_first_read",
+        "cipu_clock.c",
+        ("if (cipu->last_raw_ns && abs(", "if (!cipu->last_raw_ns || abs("),
+        arguments=("probe",),
+    ),
+    "late close": _mutant(
+        "test_a_power_loss_under_load_causes_one_negotiation",
+        "cipu_clock.c",
+        ("#include <linux/ktime.h>\n", "#include <linux/delay.h>\n#include <linux/ktime.h>\n"),
+        ("\t\treturn cipu_clock_close(cipu, CIPU_STALE);",
+         "\t\traw_spin_unlock(&cipu->lock);\n\t\tmdelay(20 + 600 * smp_processor_id());\n"
+         "\t\traw_spin_lock(&cipu->lock);\n\t\treturn cipu_clock_close(cipu, CIPU_STALE);"),
+    ),
+    "mutex in probe": Mutant(
+        "test_a_vector_that_fires_while_probe_gives_up_on_interrupts",
+        {
+            **INJECTIONS["irqfail"],
+            "cipu_main.c": [
+                ("\tret = cipu_prepare(cipu);\n",
+                 "\tmutex_lock(&cipu->mutex);\n\tret = cipu_prepare(cipu);\n"
+                 "\tmutex_unlock(&cipu->mutex);\n")
+            ],
+        },
+        fatal=True,
+    ),
+    "endless recovery": _mutant(
+        "test_an_error_recovery_that_never_ends_does_not_stop_the_clock",
+        "cipu_life.c",
+        ("\tschedule_delayed_work(&cipu->overdue_work, CIPU_RECOVERY_TOUT);\n", ""),
+    ),
+    "waiting with interrupts off": _mutant(
+        "test_a_reader_that_waits_for_another_keeps_interrupts_on",
+        "cipu_clock.c",
+        ("while (!raw_spin_trylock_irqsave(&cipu->lock, flags))\n\t\t\tcpu_relax();",
+         "raw_spin_lock_irqsave(&cipu->lock, flags);"),
+    ),
+    "no time budget": _mutant(
+        "test_slow_failing_reads_share_one_time_budget",
+        "cipu_clock.c",
+        ("cipu->fail_ns += s->latency_ns;", "cipu->fail_ns = s->latency_ns;"),
+    ),
+    "gone by register": _mutant(
+        "test_gone_is_logged_once_per_disappearance",
+        "cipu_watch.c",
+        ("if (!cipu->gone_reported)", "if (cipu->cached.dev_stat != CIPU_STAT_RESET)"),
+    ),
+    "unlimited log": _mutant(
+        "test_negotiations_that_keep_failing_do_not_fill_the_log",
+        "cipu.h",
+        ("return __ratelimit(&cipu->log);", "return true;"),
+    ),
+    "early threshold": _mutant(
+        "test_the_threshold_is_read_after_driver_ok",
+        "cipu_watch.c",
+        ("\tcipu_hw_set_thresh(cipu);\n\tcipu_event_sync(cipu);\n\t/* The PCI",
+         "\tcipu_event_sync(cipu);\n\t/* The PCI"),
+    ),
+    "kernel version": _mutant(
+        "test_the_versions_are_reported",
+        "cipu_hw.c",
+        ("init_utsname()->release", '"5.4.3"'),
     ),
 }  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""testptp of the kernel's selftests: somebody else's idea of how a PTP clock has to behave."""
+"""testptp of the kernel's selftests: an independent test of a PTP clock's behaviour."""
 
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ _SECONDS = 900
 
 
 def ensure(series: str = "7", say_line: Say = say) -> Path:
-    """The static program, from the linux-source package of the newest kernel of this series."""
+    """Return the static program, from linux-source of the newest kernel of this series."""
     tree, release = packaged.find(series, say_line)
     version = ".".join(release.split(".")[:2])
     target = paths.cache() / "kernels" / f"testptp-{version}"

@@ -15,6 +15,7 @@ from fleet.errors import LabError  # noqa: E402
 from guestkernel import boxes, debug, packaged, testptp  # noqa: E402
 from guestkernel.box import Box  # noqa: E402
 from guestkernel.kernel import Kernel  # noqa: E402
+from guestkernel.mutants import INJECTIONS  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,7 +48,7 @@ def kernel(request: pytest.FixtureRequest) -> Kernel:
 
 @pytest.fixture(scope="session")
 def session_box(kernel: Kernel, work: Path) -> Iterator[Box]:
-    with boxes.booted(kernel, work / "box", boxes.PARTS) as box:
+    with boxes.booted(kernel, work / "box", boxes.PARTS, variants=INJECTIONS) as box:
         box.load()
         box.sh("insmod /root/cipu_poke.ko")
         yield box

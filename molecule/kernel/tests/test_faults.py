@@ -157,7 +157,7 @@ def test_fault_14_an_epoch_that_is_no_year_is_refused(box: Box, year: int) -> No
     before = box.mark()
     box.controls["cipu0"].set("epo_base_yr", year)
     assert box.rebind() != 0
-    box.wait_log(rf"timestamps from year {year} on cannot be told as time", 5, before)
+    box.wait_log(rf"epoch year {year} is out of range", 5, before)
 
 
 def test_fault_14_a_timestamp_past_the_end_of_time_is_refused(box: Box) -> None:
@@ -174,7 +174,7 @@ def test_fault_14_no_limit_is_not_a_limit_of_nothing(box: Box) -> None:
     control.set("thresh_us", 0)
     before = box.mark()
     assert box.rebind() == 0
-    box.wait_log(r"longest read of 0 ns makes no sense", 5, before)
+    box.wait_log(r"max_lat_ns of 0 is out of range", 5, before)
     box.wait(lambda: box.read()["ok"] == 1, 30, "a read quick enough for the default")
     assert box.attribute("ptp_gettm_excd_thresh") == 0
 
@@ -219,7 +219,7 @@ def test_fault_17_a_maintenance_that_stands_is_told_of_again(box: Box) -> None:
     assert box.rebind() == 0
     before = box.mark()
     control.fault("maintenance")
-    told = r"maintenance has stood for \d+ ms, longer than the \d+ ms it may last"
+    told = r"maintenance has lasted \d+ ms instead of at most \d+ ms"
     box.wait_log(rf"(?s)({told}.*){{3}}", 30, before)
     # Level 4 is a warning.
     assert re.search(rf"^<4>.*{told}", box.sh("dmesg -r"), re.MULTILINE)

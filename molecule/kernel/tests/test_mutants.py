@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Do the tests see the faults they are for? Only with --mutants: builds the driver often."""
+"""Each test must fail on the fault it is for. Only with --mutants: builds the driver often."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import test_device
 import test_faults
 import test_lifecycle
+import test_states
 from fleet.errors import LabError
 from guestkernel import boxes
 from guestkernel.box import Box
 from guestkernel.kernel import Kernel
-from guestkernel.mutants import MUTANTS, Mutant
+from guestkernel.mutants import INJECTIONS, MUTANTS, Mutant
 
 
 @pytest.fixture(scope="module")
 def mutated(request: pytest.FixtureRequest, kernel: Kernel, work: Path) -> Iterator[Box]:
     if not request.config.getoption("--mutants"):
         pytest.skip("needs --mutants")
-    edits = {f"mutant{number}": mutant.edits for number, mutant in enumerate(MUTANTS.values())}
+    edits = {_file(name): mutant.edits for name, mutant in MUTANTS.items() if not mutant.fatal}
+    edits |= INJECTIONS
     with boxes.booted(kernel, work / "mutants", boxes.PARTS, variants=edits) as box:
         box.load()
         box.sh("insmod /root/cipu_poke.ko")
@@ -26,20 +29,48 @@ def mutated(request: pytest.FixtureRequest, kernel: Kernel, work: Path) -> Itera
 
 
 def _run(mutant: Mutant, box: Box) -> None:
-    test = getattr(test_faults, mutant.test, None) or getattr(test_lifecycle, mutant.test)
-    test(box, *mutant.arguments)
+    modules = (test_faults, test_device, test_lifecycle, test_states)
+    test = next(getattr(module, mutant.test) for module in modules if hasattr(module, mutant.test))
+    try:
+        test(box, *mutant.arguments)
+    finally:
+        if hasattr(test_states, mutant.test) and not mutant.fatal:
+            test_states.restore(box)
 
 
-@pytest.mark.parametrize("name", list(MUTANTS))
+def _file(name: str) -> str:
+    """The name of the mutant's module file."""
+    return f"mutant{list(MUTANTS).index(name)}"
+
+
+@pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if mutant.fatal])
+def test_the_test_fails_on_a_fatal_fault(
+    request: pytest.FixtureRequest, kernel: Kernel, work: Path, name: str
+) -> None:
+    """In a machine of its own, which is not used any more afterwards."""
+    if not request.config.getoption("--mutants"):
+        pytest.skip("needs --mutants")
+    edits = {_file(name): MUTANTS[name].edits, **INJECTIONS}
+    with boxes.booted(kernel, work / _file(name), boxes.PARTS, variants=edits) as box:
+        box.load()
+        box.sh("insmod /root/cipu_poke.ko")
+        _run(MUTANTS[name], box)
+        box.unload()
+        box.load()
+        box.module = _file(name)
+        with pytest.raises((AssertionError, LabError)):
+            _run(MUTANTS[name], box)
+
+
+@pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if not mutant.fatal])
 def test_the_test_fails_on_the_fault_and_on_nothing_else(mutated: Box, name: str) -> None:
     mutant = MUTANTS[name]
-    number = list(MUTANTS).index(name)
     try:
         boxes.heal(mutated)
         _run(mutant, mutated)
         boxes.heal(mutated)
         mutated.unload()
-        mutated.module = f"mutant{number}"
+        mutated.module = _file(name)
         mutated.load()
         with pytest.raises((AssertionError, LabError)):
             _run(mutant, mutated)

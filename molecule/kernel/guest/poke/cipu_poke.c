@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Does to a PCI function what a lab machine cannot: PCI errors, and bare reads
- * of BAR 0 to hold the driver's against. Commands are written to the parameter
- * "poke", "WHAT PCI-ADDRESS"; the last answer is read from "answer".
+ * Test aid for what a lab machine cannot do to a PCI function: PCI errors, a
+ * lock that another CPU holds, and bare reads of BAR 0 as a baseline for the
+ * driver's. Write "COMMAND PCI-ADDRESS" to the parameter "poke" and read the
+ * result from "answer".
  */
+#include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/sort.h>
 
 #include "cipu.h" /* the driver's own */
@@ -25,7 +28,7 @@ static int compare_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The least that a bracketed read can be. */
+/* The minimum that a bracketed read can cost. */
 static void read_bare(void __iomem *bar)
 {
 	struct ptp_system_timestamp sts = { };
@@ -39,8 +42,8 @@ static void read_bare(void __iomem *bar)
 }
 
 /*
- * The driver's read against a bare one, turn by turn, so that a busy host slows
- * both alike. The answer is the two medians.
+ * Compare the driver's read with a bare one, in turns, so that a busy host slows
+ * both in the same way. The answer is the two medians.
  */
 static int poke_bench(struct pci_dev *pdev)
 {
@@ -76,6 +79,73 @@ static int poke_bench(struct pci_dev *pdev)
 	return ret;
 }
 
+struct poke_reader {
+	struct work_struct work;
+	struct cipu *cipu;
+	bool started;
+};
+
+static void poke_read_work(struct work_struct *work)
+{
+	struct poke_reader *reader = container_of(work, struct poke_reader, work);
+	struct timespec64 ts;
+
+	WRITE_ONCE(reader->started, true);
+	reader->cipu->info.gettimex64(&reader->cipu->info, &ts, NULL);
+}
+
+static void poke_interrupt(void *info)
+{
+	WRITE_ONCE(*(bool *)info, true);
+}
+
+static bool poke_poll(const bool *flag, unsigned int ms)
+{
+	u64 end_ns = ktime_get_raw_ns() + ms * NSEC_PER_MSEC;
+
+	while (!READ_ONCE(*flag) && ktime_get_raw_ns() < end_ns)
+		cpu_relax();
+	return READ_ONCE(*flag);
+}
+
+/* Does a CPU whose reader waits for the lock still handle interrupts? */
+static int poke_waiter(struct pci_dev *pdev)
+{
+	static call_single_data_t csd;
+	static bool interrupted;
+	struct cipu *cipu = pci_get_drvdata(pdev);
+	struct poke_reader reader = { .cipu = cipu };
+	bool in_time = false;
+	unsigned int cpu;
+
+	if (!cipu)
+		return -ENODEV;
+	INIT_WORK_ONSTACK(&reader.work, poke_read_work);
+	interrupted = false;
+	csd.func = poke_interrupt;
+	csd.info = &interrupted;
+
+	raw_spin_lock(&cipu->lock);
+	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
+	if (cpu < nr_cpu_ids) {
+		schedule_work_on(cpu, &reader.work);
+		if (poke_poll(&reader.started, 2000)) {
+			mdelay(5);	/* it is at the lock now */
+			smp_call_function_single_async(cpu, &csd);
+			in_time = poke_poll(&interrupted, 200);
+		}
+	}
+	raw_spin_unlock(&cipu->lock);
+
+	if (cpu < nr_cpu_ids)
+		flush_work(&reader.work);
+	if (reader.started)
+		poke_poll(&interrupted, 2000);
+	destroy_work_on_stack(&reader.work);
+	snprintf(answer, sizeof(answer), "%d", in_time);
+	return reader.started ? 0 : -ETIMEDOUT;
+}
+
 static int poke_error(struct pci_dev *pdev, const char *what)
 {
 	const struct pci_error_handlers *eh;
@@ -85,6 +155,10 @@ static int poke_error(struct pci_dev *pdev, const char *what)
 	eh = pdev->dev.driver ? to_pci_driver(pdev->dev.driver)->err_handler : NULL;
 	if (!eh)
 		ret = -ENODEV;
+	else if (!strcmp(what, "offline"))
+		pdev->error_state = pci_channel_io_frozen;
+	else if (!strcmp(what, "online"))
+		pdev->error_state = pci_channel_io_normal;
 	else if (!strcmp(what, "frozen"))
 		ret = eh->error_detected(pdev, pci_channel_io_frozen);
 	else if (!strcmp(what, "nonfatal"))
@@ -120,7 +194,12 @@ static int poke_set(const char *val, const struct kernel_param *kp)
 	pdev = pci_get_domain_bus_and_slot((int)domain, bus, PCI_DEVFN(dev, fn));
 	if (!pdev)
 		return -ENODEV;
-	ret = strcmp(what, "bench") ? poke_error(pdev, what) : poke_bench(pdev);
+	if (!strcmp(what, "bench"))
+		ret = poke_bench(pdev);
+	else if (!strcmp(what, "waiter"))
+		ret = poke_waiter(pdev);
+	else
+		ret = poke_error(pdev, what);
 	pci_dev_put(pdev);
 	return ret;
 }

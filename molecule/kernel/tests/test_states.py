@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes of state: lost state, failed recovery, disappearance, and what readers and the log see."""
+
+from collections.abc import Iterator
+
+import pytest
+from guestkernel.box import Box
+from test_lifecycle import alive, poke, start_load, stop_load
+
+# Looks like time, counted from another epoch.
+WRONG_NS = 1_700_000_000 * 10**9
+GONE = "function is gone"
+
+
+@pytest.fixture(autouse=True)
+def clean_up(box: Box) -> Iterator[None]:
+    yield
+    restore(box)
+
+
+def restore(box: Box) -> None:
+    """Let timestamps run and the PCI channel work, and load the driver under test."""
+    box.controls["cipu0"].clear()
+    box.controls["cipu0"].request("set", register="tstamp_ns", value=None)
+    if box.run("test -e /sys/module/ptp_cipu/parameters")[0] == 0:
+        if box.bound():
+            poke(box, "online")
+        box.unload()
+    box.load()
+
+
+def load_variant(box: Box, name: str) -> None:
+    """Load a variant that makes a rare event happen; a mutant contains the variant's change."""
+    box.unload()
+    box.sh(f"insmod /root/{name if box.module == 'ptp_cipu' else box.module}.ko > /dev/null 2>&1 &")
+
+
+@pytest.mark.parametrize("negotiation", ["probe", "reset"])
+def test_lost_state_is_noticed_by_the_first_read(box: Box, negotiation: str) -> None:
+    """D1: there is no earlier timestamp with which the first one could be compared."""
+    control = box.controls["cipu0"]
+    if negotiation == "probe":
+        assert box.rebind() == 0
+    else:
+        poke(box, "prepare")
+        poke(box, "done")
+    control.fault("reset")
+    control.request("set", register="tstamp_ns", value=WRONG_NS)
+    answer = box.read(samples=1, calls=2)
+    control.request("set", register="tstamp_ns", value=None)
+    assert answer["ok"] == 0
+    assert set(answer["errors"]) == {"EAGAIN"}
+    box.wait(lambda: alive(box), 20, "negotiated again")
+    assert abs(box.read()["offset_ns"]) < 5_000_000_000
+
+
+def test_a_power_loss_under_load_causes_one_negotiation(box: Box) -> None:
+    """D2: a reader that was late to close the clock closed a renegotiated one."""
+    control = box.controls["cipu0"]
+    assert alive(box)
+    # A clock that stands still jumps at every read, so each read checks the device.
+    control.request("set", register="tstamp_ns", value=WRONG_NS)
+    start_load(box, reopen=False)
+    for losses in range(1, 6):
+        control.fault("reset")
+        box.wait(lambda n=losses: box.attribute("dev_renegotiated") >= n, 30, "negotiated again")
+        box.wait(lambda: alive(box), 30, "readable")
+    stop_load(box)
+    assert box.attribute("dev_renegotiated") == 5
+
+
+def test_a_vector_that_fires_while_probe_gives_up_on_interrupts(box: Box) -> None:
+    """D3: its handler waits for the mutex, and freeing the vector waits for the handler."""
+    load_variant(box, "irqfail")
+    box.wait(box.bound, 30, "probe ends")
+    box.wait(lambda: alive(box), 10, "the clock works without interrupts")
+    control = box.controls["cipu0"]
+    control.fault("busy")
+    box.wait(lambda: box.attribute("dev_busy") == 1, 10, "polled")
+
+
+def test_an_error_recovery_that_never_ends_does_not_stop_the_clock(box: Box) -> None:
+    """D4: the PCI core calls nothing more when another device fails to recover."""
+    load_variant(box, "hasty")
+    box.wait(box.bound, 30, "bound")
+    before = box.mark()
+    assert poke(box, "nonfatal") == 2
+    assert box.read()["errors"] == {"EAGAIN": 1}
+    box.wait(lambda: alive(box), 30, "the driver negotiates itself")
+    box.wait_log("PCI error recovery did not finish", 5, before)
+
+
+def test_readers_of_a_channel_that_stays_frozen_get_enodev(box: Box) -> None:
+    """D4: likewise where the core keeps the device off limits."""
+    load_variant(box, "hasty")
+    box.wait(box.bound, 30, "bound")
+    assert poke(box, "frozen") == 3
+    poke(box, "offline")
+    box.wait(lambda: box.read()["errors"] == {"ENODEV": 1}, 30, "no more EAGAIN")
+    poke(box, "online")
+    box.wait(lambda: alive(box), 30, "the clock is back")
+
+
+def test_a_recovery_that_ends_in_time_is_left_alone(box: Box) -> None:
+    load_variant(box, "hasty")
+    box.wait(box.bound, 30, "bound")
+    before = box.mark()
+    poke(box, "frozen")
+    poke(box, "slot_reset")
+    poke(box, "resume")
+    assert alive(box)
+    # Longer than the limit of this variant.
+    box.sh("sleep 3")
+    assert "did not finish" not in box.log(before)
+    assert box.attribute("dev_renegotiated") == 1
+
+
+def test_a_reader_that_waits_for_another_keeps_interrupts_on(box: Box) -> None:
+    """D6: with N readers of slow reads, the waits added up to N reads with interrupts off."""
+    assert poke(box, "waiter") == 1
+
+
+def test_slow_failing_reads_share_one_time_budget(box: Box) -> None:
+    """D6: eight calls of three reads of just under 50 ms each took more than a second."""
+    control = box.controls["cipu0"]
+    control.set("max_lat_ns", 10_000_000)
+    assert box.rebind() == 0
+    control.fault("slow_reads", delay_us=30_000)
+    box.read(calls=2)
+    # The time budget ends after two reads; the next window is 100 ms later.
+    assert control.counts()["reads"]["tstamp_ns"] <= 3
+    assert box.attribute("ptp_gettm_blocked") >= 1
+
+
+def test_gone_is_logged_once_per_disappearance(box: Box) -> None:
+    """D7: also after a power loss, when the register was reset already."""
+    control = box.controls["cipu0"]
+    control.fault("bad_readback", register="drv_ver")
+    control.fault("reset")
+    before = box.mark()
+    box.wait(lambda: box.read()["errors"].get("EAGAIN"), 20, "the power loss is noticed")
+    for disappearances in (1, 2):
+        control.fault("all_ones", config=True)
+        box.wait(lambda: box.read()["errors"] == {"ENODEV": 1}, 90, "gone")
+        looks = control.counts()["config"]["reads"]
+        box.wait(
+            lambda n=looks: control.counts()["config"]["reads"] >= n + 3, 30, "three more looks"
+        )
+        box.wait_log(rf"(?s)({GONE}.*){{{disappearances}}}", 5, before)
+        assert box.log(before).count(GONE) == disappearances
+        control.clear()
+        box.wait(lambda: alive(box), 90, "the clock is back")
+
+
+def test_negotiations_that_keep_failing_do_not_fill_the_log(box: Box) -> None:
+    control = box.controls["cipu0"]
+    assert box.rebind() == 0
+    before = box.mark()
+    control.fault("bad_readback", register="gst_feat")
+    for _ in range(12):
+        poke(box, "prepare")
+        poke(box, "done")
+    control.clear()
+    box.wait(lambda: alive(box), 90, "the clock is back")
+    lines = box.log(before).count("device accepts features") + box.log(before).count("negotiation")
+    assert 1 <= lines <= 11
+
+
+def test_the_threshold_is_read_after_driver_ok(box: Box) -> None:
+    """Before DRIVER_OK a change raises no interrupt, so it would be missed."""
+    control = box.controls["cipu0"]
+    box.unbind()
+    control.request("log", clear=True)
+    assert box.bind() == 0
+    accesses = [(kind, name, value) for _, kind, name, _, value in control.log()]
+    started = accesses.index(("w", "dev_stat", 2))
+    assert any(kind == "r" and name == "thresh_us" for kind, name, _ in accesses[started:])
