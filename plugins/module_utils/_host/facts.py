@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Collects the facts of one host. It looks, and judges nothing; what it could not see it says.
+"""Collects the facts of one host, without judging them, and lists what it could not determine.
 
-The host is reached through a Tree and three functions only, so that tests can make one up.
+The host is accessed through a Tree and two functions only, so that tests can replace them.
 """
 
-import json
 import os
 import time
 
@@ -13,16 +12,14 @@ from ansible_collections.cipu.clock.plugins.module_utils._dkms import status
 from ansible_collections.cipu.clock.plugins.module_utils._host import (
     clockprobe,
     commands,
+    facts_spec,
     kernels,
     system,
 )
 from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
-SCHEMA = 1
 CHRONY_CONFIGS = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
-KERNELS_LIMIT = 6
-DKMS_LIMIT = 12
-# The probe measures for well under a second; what takes longer than this is stuck.
+# clockprobe measures for well under a second; one that takes longer than this hangs.
 PROBE_SHARE = 0.6
 
 
@@ -43,11 +40,11 @@ class Collector:
 
     def facts(self):
         facts = {
-            "schema": SCHEMA,
+            "schema": facts_spec.SCHEMA,
             "taken_at_s": int(time.time()),
             "boot_id": self.tree.line("/proc/sys/kernel/random/boot_id"),
         }
-        # Alone, before all else: what runs beside a measurement widens it.
+        # First and alone: programs that run at the same time make the measurement less certain.
         facts.update(self.probed())
         said = self.run_all(self.programs(), self.left_s())
         facts["time_daemons"], chronyd_pid = self.daemons(said)
@@ -57,8 +54,17 @@ class Collector:
         facts["driver"] = self.driver_facts(said)
         facts["kernel"] = self.kernel(said)
         facts["secure_boot"] = system.secure_boot(self.tree)
-        facts["missing"] = [sentence[:200] for sentence in self.missing][:12]
-        return facts
+        facts["missing"] = self.missing
+        return self.fitted(facts)
+
+    def fitted(self, facts):
+        """The facts that conform to the schema; what does not is listed as missing."""
+        dropped = []
+        fitted = facts_spec.FACTS.fit(facts, dropped=dropped)
+        sentences = self.missing + ["A value was left out: {0}.".format(one) for one in dropped]
+        missing = facts_spec.FACTS.fields["missing"]
+        fitted["missing"] = missing.fit(sentences)
+        return fitted
 
     # The clocks.
 
@@ -70,26 +76,28 @@ class Collector:
             return self.named(told)
         argv = [self.tree.path(path), "--json"]
         outcome = self.run_all({"probe": argv}, self.timeout_s * PROBE_SHARE)["probe"]
-        report, problem = _report(outcome)
+        report, problem = clockprobe.parse(outcome)
         if report is None:
             told["probe"].update(status="failed", message=problem)
             self.missing.append("No clock was read: {0} failed, {1}.".format(path, problem))
             return self.named(told)
         told["probe"]["status"] = "ok"
-        told["probe"].update(clockprobe.pick({"version": report.get("version")}, {"version": str}))
+        version = clockprobe.VERSION.fit(report.get("version"))
+        if version is not None:
+            told["probe"]["version"] = version
         told["functions"] = clockprobe.functions(report)
         told["clocks"], left_out = clockprobe.clocks(report)
         if left_out:
-            self.missing.append("{0} further clocks are not told.".format(left_out))
+            self.missing.append("{0} further clocks were left out.".format(left_out))
         for clock in told["clocks"]:
-            # A number that changes when the clock is registered anew: counters begin again then.
+            # Changes when the clock is registered again, which resets its counters.
             inode = self.tree.inode("/sys/class/ptp/ptp{0}".format(clock.get("index")))
             if inode is not None:
                 clock["instance"] = inode
-        vmclock = clockprobe.pick(report.get("vmclock"), clockprobe.VMCLOCK)
+        vmclock = clockprobe.VMCLOCK.fit(report.get("vmclock"))
         if vmclock:
             told["vmclock"] = vmclock
-        told["_steal_pct"] = clockprobe.pick(report, clockprobe.PROBE).get("steal_pct")
+        told["_steal_pct"] = clockprobe.PERCENT.fit(report.get("steal_pct"))
         return told
 
     def named(self, told):
@@ -100,13 +108,13 @@ class Collector:
     def steal(self, during_probe_pct):
         told = system.steal(self.tree)
         if told is None:
-            self.missing.append("Steal time is not told by /proc/stat.")
+            self.missing.append("/proc/stat does not report steal time.")
             return {}
         if during_probe_pct is not None:
             told["during_probe_pct"] = during_probe_pct
         return told
 
-    # The programs that are asked, side by side.
+    # The programs, run at the same time.
 
     def programs(self):
         commands = {}
@@ -114,7 +122,7 @@ class Collector:
         self.add(commands, "chronyd", ["-v"])
         self.add(commands, "modinfo", [self.driver])
         modinfo = self.which("modinfo")
-        for release in self.bootable()[-KERNELS_LIMIT:] if modinfo else ():
+        for release in self.bootable()[-facts_spec.KERNELS_MOST :] if modinfo else ():
             commands["modinfo " + release] = [modinfo, "-k", release, "-n", self.driver]
         if self.tree.is_dir("/run/systemd/system"):
             show = ["show", "-p", "Id,ActiveState,MainPID"] + sorted(system.TIME_UNITS)
@@ -198,14 +206,14 @@ class Collector:
             told["load_id"] = self.tree.inode(base)
         modinfo = said.get("modinfo")
         if modinfo is None:
-            self.missing.append("modinfo is not there, so the installed driver is not known.")
+            self.missing.append("There is no modinfo, so the installed driver is unknown.")
         elif modinfo.ok:
             fields = system.parse_modinfo(modinfo.out)
             told["installed_version"] = fields.get("version")
             told["installed_srcversion"] = fields.get("srcversion")
             told["signer"] = fields.get("signer") or None
         told = _known(told)
-        records = status.read_tree(self.tree, self.driver)[:DKMS_LIMIT]
+        records = status.read_tree(self.tree, self.driver)[: facts_spec.DKMS_MOST]
         keys = ("version", "kernel", "arch", "state")
         told["dkms"] = [{key: r[key] for key in keys if r[key]} for r in records]
         return told
@@ -217,7 +225,7 @@ class Collector:
             "next": kernels.next_to_boot(self.tree, releases),
             "bootable": [],
         }
-        for release in releases[-KERNELS_LIMIT:]:
+        for release in releases[-facts_spec.KERNELS_MOST :]:
             record = {
                 "release": release,
                 "has_headers": kernels.has_headers(self.tree, release),
@@ -234,16 +242,3 @@ class Collector:
 
 def _known(record):
     return {key: value for key, value in record.items() if value is not None}
-
-
-def _report(outcome):
-    """clockprobe's JSON, or None and why not. Its exit status 1 and 3 come with a report too."""
-    if outcome.problem is not None:
-        return None, outcome.problem
-    try:
-        report = json.loads(outcome.out)
-    except (ValueError, RecursionError):
-        return None, "exit status {0}, {1}".format(outcome.rc, outcome.said())
-    if not isinstance(report, dict) or report.get("schema") != SCHEMA:
-        return None, "its report has another schema"
-    return report, None

@@ -3,7 +3,7 @@
 
 import copy
 
-from ansible_collections.cipu.clock.plugins.module_utils._host.clockprobe import CLOCK, pick
+from ansible_collections.cipu.clock.plugins.module_utils._host.clockprobe import CLOCK
 
 BOOT_ID = "0d5bd4a3-6c4e-4a1e-9b5e-1f6a2b3c4d5e"
 NOW_S = 1766000100
@@ -124,7 +124,7 @@ def report():
 
 def facts():
     """A healthy host, as clock_facts tells it."""
-    clock = pick(clock_report(), CLOCK)
+    clock = CLOCK.fit(clock_report())
     clock["instance"] = 4711
     return {
         "schema": 1,

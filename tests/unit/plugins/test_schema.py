@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The written schema of the facts holds at both ends: what is collected, and what is judged."""
+"""Collected facts and judged facts both conform to the written schema."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""clock_health as a task: which facts it takes, what it answers, and when it fails."""
+"""clock_health as a task: the facts it uses, what it returns, and when it fails."""
 
 import time
 from unittest import mock
@@ -60,7 +60,7 @@ def test_facts_of_the_host_are_the_default():
 def test_facts_given_come_first():
     result = run({"facts": fresh(**ILL)}, {"ansible_facts": {"cipu_clock": fresh()}})
     assert result["severity"] == "critical"
-    assert result["msg"] == "DEGRADED: /dev/ptp0 says clock abnormal."
+    assert result["msg"] == "CRITICAL (DEGRADED): /dev/ptp0 reports clock abnormal."
 
 
 def test_no_facts_are_unknown():
@@ -97,7 +97,7 @@ def test_a_fleet_by_its_stored_facts():
     )
     result = run({"fleet_hosts": ["a", "b", "c", "d", "e"]}, {"hostvars": hostvars})
     assert result["fleet"]["states"] == {"DEGRADED": 1, "OK": 1, "UNKNOWN": 3}
-    assert result["msg"] == "UNKNOWN: 1 DEGRADED, 1 OK, 3 UNKNOWN"
+    assert result["msg"] == "CRITICAL: 1 OK, 3 UNKNOWN, 1 CRITICAL"
 
 
 def test_facts_and_a_fleet_exclude_each_other():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""clock_facts on made-up hosts: all there, nothing there, and everything hostile."""
+"""clock_facts on simulated hosts: complete, empty, and hostile."""
 
 import json
 import os
@@ -67,7 +67,7 @@ SAID = {
 
 
 class MadeUp:
-    """A host of files under a folder and of programs that say what they are told to."""
+    """A host of files under a folder, and of programs with a given output."""
 
     def __init__(self, folder, files=None, said=None):
         self.said = SAID if said is None else said
@@ -235,7 +235,7 @@ def test_a_report_of_rubbish_is_bounded(tmp_path):
     assert len(facts["clocks"]) == 8
     assert facts["clocks"][0]["measurement"] == {}
     assert list(facts["vmclock"]) == ["reason"]
-    assert "94 further clocks are not told." in facts["missing"]
+    assert "94 further clocks were left out." in facts["missing"]
 
 
 def test_other_clocks_are_told_in_short(tmp_path):

@@ -16,7 +16,7 @@ MEASURED = CLOCK + "measurement."
 TRACKING = "chrony.tracking."
 W, C = "warning", "critical"
 
-# check, severity, state, changes to the facts, changes to the facts before (None: there are none)
+# check, severity, state, changes to the facts, changes to the previous facts (None: no such facts)
 TABLE = [
     ("function", C, "DEGRADED", {"functions.0.driver": DROP}, None),
     ("function", C, "DEGRADED", {}, {"functions": [{"pci_address": "a"}, {"pci_address": "b"}]}),
@@ -84,7 +84,7 @@ TABLE = [
     ("leap_status", C, "UNSYNCED", {TRACKING + "leap": "Not synchronised"}, None),
     ("stratum", C, "UNSYNCED", {TRACKING + "stratum": 0}, None),
     ("stratum", C, "UNSYNCED", {TRACKING + "stratum": 16}, None),
-    ("reach", W, "DEGRADED", {"chrony.sources.0.reach": 127}, None),
+    ("reach", W, "DEGRADED", {"chrony.sources.0.reach": 0o325}, None),
     ("reach", C, "DEGRADED", {"chrony.sources.0.reach": 0}, None),
     ("skew", W, "DEGRADED", {TRACKING + "skew_ppm": 1.01}, None),
     ("update_age", W, "FREERUNNING", {TRACKING + "ref_time_s": NOW_S - 31}, None),
@@ -132,7 +132,7 @@ TABLE = [
         "kernel_module",
         W,
         "DEGRADED",
-        {"kernel.bootable.1": {"release": "x", "has_module": False}},
+        {"kernel.bootable.1": {"release": "x", "has_headers": True, "has_module": False}},
         None,
     ),
     ("module_signature", C, "DEGRADED", {"secure_boot.lockdown": "integrity"}, None),
@@ -242,7 +242,7 @@ def test_a_host_without_a_clock_is_not_applicable():
     now = facts()
     now.update(functions=[], clocks=[], chrony={"status": "absent"}, time_daemons=[])
     health = judge(now, None, None, NOW_S)
-    assert (health["state"], health["severity"]) == ("NOT_APPLICABLE", "ok")
+    assert (health["state"], health["severity"]) == ("NOT_APPLICABLE", "not_applicable")
 
 
 def test_a_host_whose_function_vanished_is_not_excused():
