@@ -3,6 +3,7 @@
 
 import time
 
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import SEVERITIES
 from ansible_collections.cipu.clock.plugins.module_utils._health.fleet import summarise
@@ -67,12 +68,22 @@ class ActionModule(ActionBase):
         What a module returns can set facts, add hosts and more; a host that may be compromised
         gets no say in that.
         """
-        returned = self._execute_module(
-            module_name=GATHER,
-            module_args={name: value for name, value in options.items() if value is not None},
-            task_vars=variables,
-        )
-        self._remove_tmp_path(self._connection._shell.tmpdir)
+        arguments = {name: value for name, value in options.items() if value is not None}
+        try:
+            returned = self._execute_module(
+                module_name=GATHER, module_args=arguments, task_vars=variables
+            )
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        except AnsibleConnectionFailure:
+            # The host is unreachable, and Ansible counts it as that.
+            raise
+        except RecursionError:
+            return None, "The facts are malformed: they are nested too deeply."
+        except (AnsibleError, ValueError) as error:
+            # ansible-core refuses some replies itself.
+            if "surrogates not allowed" in str(error):
+                return None, "The facts are malformed: they are not valid Unicode."
+            return None, "clock_facts failed: {0}".format(error)
         facts = returned.get("ansible_facts")
         facts = facts.get(FACT) if isinstance(facts, dict) else None
         if facts is not None and not returned.get("failed"):

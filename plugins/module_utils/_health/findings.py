@@ -80,9 +80,13 @@ class Host:
         return None
 
     def cipu_expected(self):
-        """Whether the host has a CIPU clock, had one, or is configured to use one."""
+        """Whether the host has a CIPU clock, had one, or is configured to use one.
+
+        Where clockprobe is installed and fails, that is unknown, and no host is excused for it.
+        """
         return bool(
             self.clocks()
+            or self.facts["probe"]["status"] == "failed"
             or self.facts["functions"]
             or each(self.previous, "functions")
             or any("cipu" in refclock["device"] for refclock in self.refclocks())

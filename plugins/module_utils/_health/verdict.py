@@ -65,7 +65,7 @@ def headline(health):
     severity = health["severity"].upper()
     explained = {"ok", "unknown", NOT_APPLICABLE}
     state = "" if health["severity"] in explained else " ({0})".format(health["state"])
-    messages = "; ".join(reason["message"] for reason in health["reasons"][:3])
+    messages = " ".join(reason["message"] for reason in health["reasons"][:3])
     return severity + state + (": " + messages if messages else "")
 
 

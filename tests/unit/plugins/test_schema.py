@@ -5,6 +5,7 @@ import json
 import os
 
 import pytest
+from ansible_collections.cipu.clock.plugins.module_utils._health.boundary import Malformed, admit
 
 from .made import change, earlier, facts, report
 from .module_utils.test_collect import SAID, MadeUp
@@ -62,3 +63,41 @@ def test_a_wrong_name_does_not_fit():
     record = facts()
     change(record, "chrony.tracking.skew", 1.0)
     assert not VALIDATOR.is_valid(record)
+
+
+hypothesis = pytest.importorskip("hypothesis")
+st = hypothesis.strategies
+# What JSON carries, without numbers that JSON schema and Python classify differently (1.0 is an
+# integer to one of them).
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([0.5, -1e300])
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def paths(record, prefix=""):
+    items = record.items() if isinstance(record, dict) else enumerate(record)
+    for key, value in items:
+        yield "{0}{1}".format(prefix, key)
+        if isinstance(value, (dict, list)):
+            yield from paths(value, "{0}{1}.".format(prefix, key))
+
+
+@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.given(st.sampled_from(sorted(paths(facts()))), VALUES)
+def test_the_controller_admits_what_the_schema_allows(path, value):
+    record = facts()
+    change(record, path, value)
+    try:
+        admit(record)
+        admitted = True
+    except Malformed:
+        admitted = False
+    assert admitted == VALIDATOR.is_valid(record)
