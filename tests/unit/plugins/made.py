@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Made-up hosts, healthy unless changed: facts for the judge, a report for the collector."""
+"""Simulated hosts, healthy unless changed: facts to judge, a report of clockprobe to collect."""
 
 import copy
+import time
 
 from ansible_collections.cipu.clock.plugins.module_utils._host.clockprobe import CLOCK
 
@@ -41,7 +42,7 @@ REGISTERS = {
 
 
 def clock_report(index=0, address="0000:00:10.0", links=("/dev/ptp_cipu",)):
-    """A CIPU clock as clockprobe --json tells it."""
+    """A CIPU clock as clockprobe --json prints it."""
     return {
         "node": "/dev/ptp{0}".format(index),
         "index": index,
@@ -123,7 +124,7 @@ def report():
 
 
 def facts():
-    """A healthy host, as clock_facts tells it."""
+    """A healthy host, as clock_facts returns it."""
     clock = CLOCK.fit(clock_report())
     clock["instance"] = 4711
     return {
@@ -224,8 +225,29 @@ def earlier(now=None, by_s=60):
     return then
 
 
+def fresh(**changes):
+    """Facts taken now. A change is given by its path, with __ for a dot."""
+    record = facts()
+    age_s = int(time.time()) - record["taken_at_s"]
+    record["taken_at_s"] += age_s
+    record["chrony"]["tracking"]["ref_time_s"] += age_s
+    for path, value in changes.items():
+        change(record, path.replace("__", "."), value)
+    return record
+
+
+def paths(record, prefix=""):
+    """All paths in a record, as `change` takes them."""
+    items = record.items() if isinstance(record, dict) else enumerate(record)
+    for key, value in items:
+        path = "{0}{1}".format(prefix, key)
+        yield path
+        if isinstance(value, (dict, list)):
+            yield from paths(value, path + ".")
+
+
 def change(record, path, value):
-    """Sets record[a][b] for "a.b"; numbers are places in lists. DROP takes the key away."""
+    """Sets record[a][b] for "a.b"; numbers are indexes of lists. DROP removes the key."""
     steps = path.split(".")
     for step in steps[:-1]:
         record = record[int(step)] if isinstance(record, list) else record.setdefault(step, {})

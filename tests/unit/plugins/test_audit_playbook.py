@@ -10,11 +10,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
-from .made import change, facts, report
+from .made import fresh, report
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 PLAYBOOK = os.path.join(os.path.dirname(sys.executable), "ansible-playbook")
@@ -25,16 +24,6 @@ pytestmark = [
     pytest.mark.skipif(not os.path.exists(PLAYBOOK), reason="runs where ansible-core is installed"),
     pytest.mark.skipif(sys.version_info < (3, 8), reason="the controller runs Python 3.11"),
 ]
-
-
-def fresh(**changes):
-    record = facts()
-    age_s = int(time.time()) - record["taken_at_s"]
-    record["taken_at_s"] += age_s
-    record["chrony"]["tracking"]["ref_time_s"] += age_s
-    for path, value in changes.items():
-        change(record, path.replace("__", "."), value)
-    return record
 
 
 def reply(record, **others):

@@ -10,18 +10,9 @@ from ansible_collections.cipu.clock.plugins.module_utils._health.row import row
 
 from .made import NOW_S, change, facts
 from .made_report import sample
+from .written import ROOT, validator
 
-jsonschema = pytest.importorskip("jsonschema")
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-
-with open(os.path.join(ROOT, "docs/schema/report-v1.json")) as source:
-    SCHEMA = json.load(source)
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-
-
-def test_the_schema_is_one():
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+VALIDATOR = validator("report-v1.json")
 
 
 def test_the_sample_in_the_docs_is_what_the_code_writes():

@@ -2,27 +2,16 @@
 """Collected facts and judged facts both conform to the written schema."""
 
 import json
-import os
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._health.boundary import Malformed, admit
 
-from .made import change, earlier, facts, report
+from .made import change, earlier, facts, paths, report
 from .module_utils.test_collect import SAID, MadeUp
+from .written import validator
 
-jsonschema = pytest.importorskip("jsonschema")
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-
-with open(os.path.join(ROOT, "docs/schema/clockprobe-v1.json")) as source:
-    PROBE = jsonschema.Draft202012Validator(json.load(source))
-with open(os.path.join(ROOT, "docs/schema/facts-v1.json")) as source:
-    SCHEMA = json.load(source)
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-
-
-def test_the_schema_is_one():
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+PROBE = validator("clockprobe-v1.json")
+VALIDATOR = validator("facts-v1.json")
 
 
 def test_the_made_up_report_is_one_of_clockprobe():
@@ -80,14 +69,6 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-
-
-def paths(record, prefix=""):
-    items = record.items() if isinstance(record, dict) else enumerate(record)
-    for key, value in items:
-        yield "{0}{1}".format(prefix, key)
-        if isinstance(value, (dict, list)):
-            yield from paths(value, "{0}{1}.".format(prefix, key))
 
 
 @hypothesis.settings(max_examples=300, deadline=None)

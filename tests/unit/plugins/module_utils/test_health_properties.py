@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import SEVERITIES, STATES
 from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
 
-from ..made import DROP, NOW_S, change, earlier, facts
+from ..made import DROP, NOW_S, change, earlier, facts, paths
 
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
@@ -130,15 +130,6 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
-
-
-def paths(record, prefix=""):
-    items = record.items() if isinstance(record, dict) else enumerate(record)
-    for key, value in items:
-        path = "{0}{1}".format(prefix, key)
-        yield path
-        if isinstance(value, (dict, list)):
-            yield from paths(value, path + ".")
 
 
 PATHS = sorted(paths(facts()))
