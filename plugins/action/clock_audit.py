@@ -26,7 +26,12 @@ from ansible_collections.cipu.clock.plugins.module_utils._health.row import (
 display = Display()
 
 FAILING = {"critical": ("critical", "unknown"), "warning": ("critical", "unknown", "warning")}
-COLOURS = {"critical": C.COLOR_ERROR, "unknown": C.COLOR_UNREACHABLE, "warning": C.COLOR_WARN}
+COLOURS = {
+    "critical": C.COLOR_ERROR,
+    "unknown": C.COLOR_UNREACHABLE,
+    "warning": C.COLOR_WARN,
+    "ok": C.COLOR_OK,
+}
 NAMES_SHOWN = 10
 # Messages of ansible-core 2.19 start with this.
 TASK_FAILED = "Task failed: "

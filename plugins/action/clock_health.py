@@ -3,7 +3,6 @@
 
 import time
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import SEVERITIES
 from ansible_collections.cipu.clock.plugins.module_utils._health.fleet import summarise
@@ -20,9 +19,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import 
     FACTS_ADVICE,
     headline,
 )
-
-FACT = "cipu_clock"
-GATHER = "cipu.clock.clock_facts"
+from ansible_collections.cipu.clock.plugins.plugin_utils.gather import FACT, gather
 
 
 class ActionModule(ActionBase):
@@ -50,7 +47,9 @@ class ActionModule(ActionBase):
         name = variables.get("inventory_hostname", "")
         facts, problem = args["facts"], None
         if args["gather"]:
-            facts, problem = self._gathered(args["gather_options"] or {}, variables)
+            options = args["gather_options"] or {}
+            options = {name: value for name, value in options.items() if value is not None}
+            facts, problem = gather(self, options, variables)
         elif facts is None:
             facts = (variables.get("ansible_facts") or {}).get(FACT)
         if problem is None:
@@ -61,34 +60,6 @@ class ActionModule(ActionBase):
             judged = row_without_facts(name, problem, FACTS_ADVICE, args["zone"])
         health = judged.pop("health")
         return dict(judged, msg=headline(health), **health)
-
-    def _gathered(self, options, variables):
-        """The host's facts, or why there are none. All else that the host returned is dropped.
-
-        What a module returns can set facts, add hosts and more; a host that may be compromised
-        gets no say in that.
-        """
-        arguments = {name: value for name, value in options.items() if value is not None}
-        try:
-            returned = self._execute_module(
-                module_name=GATHER, module_args=arguments, task_vars=variables
-            )
-            self._remove_tmp_path(self._connection._shell.tmpdir)
-        except AnsibleConnectionFailure:
-            # The host is unreachable, and Ansible counts it as that.
-            raise
-        except RecursionError:
-            return None, "The facts are malformed: they are nested too deeply."
-        except (AnsibleError, ValueError) as error:
-            # ansible-core refuses some replies itself.
-            if "surrogates not allowed" in str(error):
-                return None, "The facts are malformed: they are not valid Unicode."
-            return None, "clock_facts failed: {0}".format(error)
-        facts = returned.get("ansible_facts")
-        facts = facts.get(FACT) if isinstance(facts, dict) else None
-        if facts is not None and not returned.get("failed"):
-            return facts, None
-        return None, "clock_facts failed: {0}".format(returned.get("msg") or "it returned no facts")
 
 
 def _fleet(args, variables):

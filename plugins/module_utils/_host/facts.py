@@ -70,49 +70,49 @@ class Collector:
 
     def probed(self):
         path = self.probe_path
-        told = {"probe": {"status": "missing", "path": path}, "functions": [], "clocks": []}
+        found = {"probe": {"status": "missing", "path": path}, "functions": [], "clocks": []}
         if not self.tree.is_file(path):
             self.missing.append("No clock was read: there is no {0}.".format(path))
-            return self.named(told)
+            return self.named(found)
         argv = [self.tree.path(path), "--json"]
         outcome = self.run_all({"probe": argv}, self.timeout_s * PROBE_SHARE)["probe"]
         report, problem = clockprobe.parse(outcome)
         if report is None:
-            told["probe"].update(status="failed", message=problem)
+            found["probe"].update(status="failed", message=problem)
             self.missing.append("No clock was read: {0} failed, {1}.".format(path, problem))
-            return self.named(told)
-        told["probe"]["status"] = "ok"
+            return self.named(found)
+        found["probe"]["status"] = "ok"
         version = clockprobe.VERSION.fit(report.get("version"))
         if version is not None:
-            told["probe"]["version"] = version
-        told["functions"] = clockprobe.functions(report)
-        told["clocks"], left_out = clockprobe.clocks(report)
+            found["probe"]["version"] = version
+        found["functions"] = clockprobe.functions(report)
+        found["clocks"], left_out = clockprobe.clocks(report)
         if left_out:
             self.missing.append("{0} further clocks were left out.".format(left_out))
-        for clock in told["clocks"]:
+        for clock in found["clocks"]:
             # Changes when the clock is registered again, which resets its counters.
             inode = self.tree.inode("/sys/class/ptp/ptp{0}".format(clock.get("index")))
             if inode is not None:
                 clock["instance"] = inode
         vmclock = clockprobe.VMCLOCK.fit(report.get("vmclock"))
         if vmclock:
-            told["vmclock"] = vmclock
-        told["_steal_pct"] = clockprobe.PERCENT.fit(report.get("steal_pct"))
-        return told
+            found["vmclock"] = vmclock
+        found["_steal_pct"] = clockprobe.PERCENT.fit(report.get("steal_pct"))
+        return found
 
-    def named(self, told):
-        told["functions"] = system.cipu_functions(self.tree)
-        told["clocks"] = system.ptp_clocks(self.tree)
-        return told
+    def named(self, found):
+        found["functions"] = system.cipu_functions(self.tree)
+        found["clocks"] = system.ptp_clocks(self.tree)
+        return found
 
     def steal(self, during_probe_pct):
-        told = system.steal(self.tree)
-        if told is None:
+        found = system.steal(self.tree)
+        if found is None:
             self.missing.append("/proc/stat does not report steal time.")
             return {}
         if during_probe_pct is not None:
-            told["during_probe_pct"] = during_probe_pct
-        return told
+            found["during_probe_pct"] = during_probe_pct
+        return found
 
     # The programs, run at the same time.
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host says of itself in /proc and /sys, as far as its time depends on it."""
+"""Reads from /proc and /sys what the time of a host depends on."""
 
 import grp
 import pwd
 import re
 
 CIPU_IDS = ("0x1ded", "0x500c")
-# Names of clocks as their drivers register them, the kinds as clockprobe tells them.
+# Start of the name under which a driver registers its clock -> its kind, as in clockprobe.
 KINDS = (
     ("ptp_cipu", "cipu"),
     ("vmclock", "vmclock"),
@@ -18,10 +18,6 @@ KINDS = (
 )
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
-FUNCTIONS_LIMIT = 8
-CLOCKS_LIMIT = 8
-LINKS_LIMIT = 8
-TEXT_LIMIT = 160
 
 # unit -> the name that facts use. All of them steer the system clock.
 TIME_UNITS = {
@@ -44,7 +40,7 @@ TIME_PROCESSES = {
 
 
 def steal(tree):
-    """Ticks stolen by the hypervisor and ticks in all since boot, from /proc/stat."""
+    """Ticks stolen by the hypervisor and total ticks since boot, from /proc/stat."""
     fields = (tree.line("/proc/stat") or "").split()
     if len(fields) < 9 or fields[0] != "cpu" or not all(f.isdigit() for f in fields[1:9]):
         return None
@@ -53,7 +49,7 @@ def steal(tree):
 
 
 def cipu_functions(tree):
-    """CIPU functions on the PCI bus, told without clockprobe."""
+    """CIPU functions on the PCI bus, found without clockprobe."""
     found = []
     for address in tree.names("/sys/bus/pci/devices"):
         base = "/sys/bus/pci/devices/" + address
@@ -65,11 +61,11 @@ def cipu_functions(tree):
         if driver:
             function["driver"] = driver.rsplit("/", 1)[-1]
         found.append(function)
-    return found[:FUNCTIONS_LIMIT]
+    return found
 
 
 def ptp_clocks(tree):
-    """PTP clocks of the kernel, named and unread, told without clockprobe."""
+    """PTP clocks of the kernel without a measurement, found without clockprobe."""
     links = {}
     for name in tree.names("/dev"):
         target = (tree.link("/dev/" + name) or "").rsplit("/", 1)[-1]
@@ -80,29 +76,29 @@ def ptp_clocks(tree):
         name = tree.line("/sys/class/ptp/{0}/clock_name".format(entry))
         if name is None or not entry[3:].isdigit():
             continue
-        clock = {"node": "/dev/" + entry, "index": int(entry[3:]), "name": name[:TEXT_LIMIT]}
+        clock = {"node": "/dev/" + entry, "index": int(entry[3:]), "name": name}
         clock["kind"] = next((kind for start, kind in KINDS if name.startswith(start)), "unknown")
-        clock["links"] = links.get(entry, [])[:LINKS_LIMIT]
+        clock["links"] = links.get(entry, [])
         found.append(clock)
     found.sort(key=lambda clock: (clock["kind"] != "cipu", clock["index"]))
-    return found[:CLOCKS_LIMIT]
+    return found
 
 
 def secure_boot(tree):
-    """Secure Boot, lockdown mode, enforcement of signatures; what cannot be seen is left out."""
-    told = {}
+    """Secure Boot, lockdown mode, enforcement of signatures; unknown values are left out."""
+    state = {}
     variable = tree.raw(SECURE_BOOT, 16)
     if variable is not None and len(variable) == 5:
-        told["enabled"] = variable[4] == 1
+        state["enabled"] = variable[4] == 1
     elif not tree.is_dir("/sys/firmware/efi"):
-        told["enabled"] = False
+        state["enabled"] = False
     lockdown = re.search(r"\[([a-z]+)\]", tree.line("/sys/kernel/security/lockdown") or "")
     if lockdown:
-        told["lockdown"] = lockdown.group(1)
+        state["lockdown"] = lockdown.group(1)
     enforce = tree.line("/sys/module/module/parameters/sig_enforce")
     if enforce is not None:
-        told["signature_enforced"] = enforce == "Y"
-    return told
+        state["signature_enforced"] = enforce == "Y"
+    return state
 
 
 def parse_units(text):

@@ -167,8 +167,8 @@ def test_without_clockprobe_the_bus_tells_of_functions(tmp_path):
     facts = MadeUp(tmp_path, files).facts()
     assert facts["functions"] == [{"pci_address": "0000:00:10.0"}]
     health = judge(facts, now_s=facts["taken_at_s"])
-    told = {(reason["check"], reason["severity"]) for reason in health["reasons"]}
-    assert {("function", "critical"), ("dev_stat", "unknown")} <= told
+    found = {(reason["check"], reason["severity"]) for reason in health["reasons"]}
+    assert {("function", "critical"), ("dev_stat", "unknown")} <= found
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_without_clockprobe_the_bus_tells_of_functions(tmp_path):
         (Outcome(1, "", "no clock answers"), "no clock answers"),
     ],
 )
-def test_a_probe_that_fails_is_told(tmp_path, said, words):
+def test_a_probe_that_fails_is_reported(tmp_path, said, words):
     facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=said)).facts()
     assert facts["probe"]["status"] == "failed"
     assert words in facts["probe"]["message"]
@@ -219,8 +219,8 @@ def test_clocks_are_named_without_clockprobe(tmp_path):
 
 
 def test_a_probe_that_could_not_measure_still_reports(tmp_path):
-    told = Outcome(1, json.dumps(report()))
-    assert MadeUp(tmp_path, said=dict(SAID, clockprobe=told)).facts()["probe"]["status"] == "ok"
+    printed = Outcome(1, json.dumps(report()))
+    assert MadeUp(tmp_path, said=dict(SAID, clockprobe=printed)).facts()["probe"]["status"] == "ok"
 
 
 def test_a_report_of_rubbish_is_bounded(tmp_path):
@@ -238,10 +238,10 @@ def test_a_report_of_rubbish_is_bounded(tmp_path):
     assert "94 further clocks were left out." in facts["missing"]
 
 
-def test_other_clocks_are_told_in_short(tmp_path):
-    told = report()
-    told["clocks"][1].update(kind="kvm", name="KVM virtual PTP", driver="ptp_kvm")
-    clock = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(told))).facts()["clocks"][1]
+def test_other_clocks_are_returned_in_short(tmp_path):
+    printed = report()
+    printed["clocks"][1].update(kind="kvm", name="KVM virtual PTP", driver="ptp_kvm")
+    clock = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(printed))).facts()["clocks"][1]
     assert clock["kind"] == "kvm"
     assert "cipu" not in clock
     assert clock["measurement"]["offset_ns"] == -1250
@@ -262,7 +262,7 @@ def test_without_systemd_processes_tell_of_daemons(tmp_path):
     assert MadeUp(tmp_path, files, said).facts()["time_daemons"] == ["chronyd", "timesyncd"]
 
 
-def test_a_configuration_that_chronyd_refuses_is_told(tmp_path):
+def test_a_configuration_that_chronyd_refuses_is_reported(tmp_path):
     said = dict(SAID)
     said["chronyd -p"] = Outcome(1, "", "Fatal error : Invalid directive at line 3")
     facts = MadeUp(tmp_path, said=said).facts()
