@@ -15,6 +15,7 @@ from ansible.utils.display import Display
 from ansible_collections.cipu.clock.plugins.module_utils._health import table
 from ansible_collections.cipu.clock.plugins.module_utils._health.options import (
     AUDIT_ARGUMENT_SPEC,
+    NEVER,
 )
 from ansible_collections.cipu.clock.plugins.module_utils._health.report import build, to_json
 from ansible_collections.cipu.clock.plugins.module_utils._health.row import (
@@ -33,6 +34,12 @@ COLOURS = {
     "ok": C.COLOR_OK,
 }
 NAMES_SHOWN = 10
+REPORT_PATH = "cipu-clock-audit.json"
+# Option -> the variable of the playbook audit behind it, and the default.
+FACTLESS = {
+    "report_path": ("cipu_audit_report_path", REPORT_PATH),
+    "fail_on": ("cipu_audit_fail_on", NEVER),
+}
 # Messages of ansible-core 2.19 start with this.
 TASK_FAILED = "Task failed: "
 COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -85,6 +92,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _validation, args = self.validate_argument_spec(argument_spec=AUDIT_ARGUMENT_SPEC)
         variables = task_vars or {}
+        _refuse_facts(args, self._task.args, variables)
         names = args["hosts"]
         if names is None:
             names = variables["ansible_play_hosts_all"]
@@ -108,6 +116,24 @@ class ActionModule(ActionBase):
         if failed:
             result.update(failed=True, msg=_failure(failed, args["fail_on"]))
         return result
+
+
+def _refuse_facts(args, given, variables):
+    """Replaces options whose values come from a fact by their defaults.
+
+    A fact becomes a variable, and the task is templated with the variables of one of the hosts.
+    That host has no say in where the controller writes, nor in when the audit fails.
+    """
+    facts = variables.get("ansible_facts")
+    for option, (variable, default) in FACTLESS.items():
+        fact = facts.get(variable) if isinstance(facts, dict) else None
+        if fact is not None and str(fact) == str(given.get(option)):
+            args[option] = default
+            display.warning(
+                "{0} comes from a fact of host {1} and is ignored; {2} is used.".format(
+                    variable, variables.get("inventory_hostname"), default
+                )
+            )
 
 
 def _row(name, variables, result_name, zone_variable):

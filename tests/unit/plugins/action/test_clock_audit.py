@@ -26,9 +26,10 @@ def registered(**changes):
     return dict(judged, msg="", changed=False, inventory_hostname="other", **health)
 
 
-def run(hostvars, **arguments):
+def run(hostvars, facts=None, **arguments):
     arguments = dict({"result": RESULT, "show": False}, **arguments)
     variables = {"hostvars": Hostvars(hostvars), "ansible_play_hosts_all": sorted(hostvars)}
+    variables["ansible_facts"] = facts or {}
     kind = clock_audit.ActionModule
     return run_action(kind, "cipu.clock.clock_audit", arguments, variables)
 
@@ -135,6 +136,20 @@ def test_anything_but_a_regular_file_is_refused(tmp_path, kind):
         run({"a": {}}, report_path=str(path))
     assert (os.path.lexists(str(path)) and os.lstat(str(path))) == before
     assert [name for name in os.listdir(str(tmp_path)) if name.startswith(".cipu")] == []
+
+
+@pytest.mark.parametrize("evil", ["evil", "~/evil"])
+def test_a_fact_cannot_choose_where_the_report_goes(tmp_path, monkeypatch, evil):
+    monkeypatch.setenv("PWD", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = run({"a": {}}, {"cipu_audit_report_path": evil}, report_path=evil)
+    assert result["report_path"] == str(tmp_path / "cipu-clock-audit.json")
+    assert os.listdir(str(tmp_path)) == ["cipu-clock-audit.json"]
+    # An option given by -e differs from the fact, and is kept.
+    other = str(tmp_path / "other.json")
+    assert (
+        run({"a": {}}, {"cipu_audit_report_path": evil}, report_path=other)["report_path"] == other
+    )
 
 
 def test_the_width_is_the_terminals(monkeypatch):
