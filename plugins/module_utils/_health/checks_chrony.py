@@ -4,6 +4,7 @@
 import re
 
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import (
+    NOT_RUNNING,
     Unseen,
     critical,
     each,
@@ -72,6 +73,9 @@ def _phc(host):
 
 def _missing_devices(host):
     """Devices that chrony's configuration names and that do not exist."""
+    reported = get(host.facts, "chrony", "missing_devices")
+    if reported is not None:
+        return reported
     devices = [refclock["device"] for refclock in host.refclocks()]
     return [device for device in devices if host.clock_at(device) is None]
 
@@ -80,6 +84,8 @@ def time_daemon(host):
     daemons = host.facts["time_daemons"]
     if not daemons:
         message = "No daemon steers the system clock."
+        if host.facts["chrony"]["status"] == "restarting":
+            message += " chronyd fails and is restarted again and again."
         missing = _missing_devices(host)
         if missing:
             message += " chrony's refclock device {0} does not exist.".format(missing[0])
@@ -90,7 +96,7 @@ def time_daemon(host):
 
 
 def chrony_source(host):
-    if host.facts["chrony"]["status"] in {"absent", "stopped"}:
+    if host.facts["chrony"]["status"] in NOT_RUNNING:
         daemons = host.facts["time_daemons"]
         if daemons:
             message = "The system clock follows {0}, not the PHC.".format(daemons[0])
@@ -210,6 +216,10 @@ def phc_against_ntp(host):
 
 def refclock_device(host):
     refclocks = host.refclocks()
+    # chrony is given such a refclock when its device appears.
+    for device in each(host.facts, "chrony", "missing_devices"):
+        if host.clocks() and device not in [refclock["device"] for refclock in refclocks]:
+            yield warning("chrony waits for {0}, which does not exist.".format(device), device)
     if not refclocks:
         raise Unseen("chrony's configuration names no PHC, or was not read")
     # One clock can be named by several paths.

@@ -39,7 +39,7 @@ def function(host):
             len(functions),
             None,
         )
-    elif not functions and any("cipu" in one["device"] for one in host.refclocks()):
+    elif not functions and host.cipu_configured():
         message = "chrony is configured to use a CIPU clock, but there is no CIPU function."
         yield critical(message, 0, 1)
 

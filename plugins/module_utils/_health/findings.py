@@ -11,6 +11,8 @@ HOST_SEVERITIES = SEVERITIES + (NOT_APPLICABLE,)
 HOST_STATES = STATES + (NOT_APPLICABLE.upper(),)
 
 MESSAGE_LIMIT = 300
+# States of chrony in which there is no daemon to ask.
+NOT_RUNNING = ("absent", "stopped", "restarting")
 
 
 class Unseen(Exception):
@@ -89,8 +91,14 @@ class Host:
             or self.facts["probe"]["status"] == "failed"
             or self.facts["functions"]
             or each(self.previous, "functions")
-            or any("cipu" in refclock["device"] for refclock in self.refclocks())
+            or self.cipu_configured()
         )
+
+    def cipu_configured(self):
+        """Whether chrony is configured to use a CIPU clock, even if its device is missing."""
+        devices = [refclock["device"] for refclock in self.refclocks()]
+        devices += each(self.facts, "chrony", "missing_devices")
+        return any("cipu" in device for device in devices)
 
     def refclocks(self):
         """The PHC refclocks of chrony's configuration."""
@@ -106,9 +114,9 @@ class Host:
         tracking = get(self.facts, "chrony", "tracking")
         if tracking is None:
             status = self.facts["chrony"]["status"]
-            # Other checks report a chrony that is absent or stopped. If it runs and does not
-            # answer, its state is unknown.
-            known = status in {"absent", "stopped"}
+            # Other checks report a chrony that does not run. If it runs and does not answer, its
+            # state is unknown.
+            known = status in NOT_RUNNING
             raise Unseen("chrony does not answer: it is {0}".format(status), not known)
         return tracking
 

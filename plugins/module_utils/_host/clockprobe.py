@@ -3,7 +3,7 @@
 
 import json
 
-from ansible_collections.cipu.clock.plugins.module_utils._host import facts_spec
+from ansible_collections.cipu.clock.plugins.module_utils._host import facts_spec, system
 from ansible_collections.cipu.clock.plugins.module_utils._host.typed import Record, Text
 
 SCHEMA = 1
@@ -42,8 +42,25 @@ def clocks(report):
     found = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     found.sort(key=lambda clock: clock.get("kind") != "cipu")
     kept = found[: facts_spec.CLOCKS_MOST]
-    fitted = [(CLOCK if one.get("kind") == "cipu" else CLOCK_SHORT).fit(one) for one in kept]
+    fitted = [
+        (CLOCK if one.get("kind") == "cipu" else CLOCK_SHORT).fit(dict(_accounts(one), **one))
+        for one in kept
+    ]
     return fitted, len(found) - len(kept)
+
+
+def _accounts(clock):
+    """Names of the owner and the group of a node, which clockprobe reports by number."""
+    names = {"uid": system.user_name, "gid": system.group_name}
+    keys = {"uid": "owner", "gid": "group"}
+    numbers = {key: clock.get(key) for key in keys}
+    return {keys[key]: names[key](one) for key, one in numbers.items() if isinstance(one, int)}
+
+
+def problems(report):
+    """Sentences on what kept clockprobe from measuring everything."""
+    found = report.get("problems")
+    return facts_spec.FACTS.fields["missing"].fit(found) if isinstance(found, list) else []
 
 
 def functions(report):

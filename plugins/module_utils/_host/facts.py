@@ -85,6 +85,7 @@ class Collector:
         version = clockprobe.VERSION.fit(report.get("version"))
         if version is not None:
             found["probe"]["version"] = version
+        self.missing += clockprobe.problems(report)
         found["functions"] = clockprobe.functions(report)
         found["clocks"], left_out = clockprobe.clocks(report)
         if left_out:

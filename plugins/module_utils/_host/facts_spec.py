@@ -39,6 +39,7 @@ PATH = Text(256)
 MEASUREMENT_SHORT = {
     "status": Text(32, note="ok, inconsistent, stepped, failed or skipped"),
     "reason": Text(160),
+    "hint": Text(160, note="a likely explanation of an unusual result"),
     "method": Text(32),
     "offset_ns": OFFSET_NS,
     "uncertainty_ns": SPAN_NS,
@@ -164,13 +165,15 @@ SOURCE = {
     "selection": Text(1, note="letter of chronyc selectdata"),
 }
 CHRONY = {
-    "status": Text(choices=("ok", "absent", "stopped", "denied")),
+    "status": Text(choices=("ok", "absent", "stopped", "restarting", "denied")),
     "version": Text(32),
     "selected": Nullable(NAME),
     "error_bound_s": Nullable(Real(0, 1e12, note="without the error of the clock itself")),
     "user": Text(64, note="user that chronyd runs as"),
     "groups": Items(NAME, 16),
+    "config": Text(256, note="main file that chronyd reads, if it is not the usual one"),
     "config_error": Text(256),
+    "missing_devices": Items(PATH, 8, note="devices of configured refclocks that do not exist"),
     "refclocks": Items(Record(REFCLOCK, ("driver", "device")), 8),
     "tracking": Record(TRACKING),
     "sources": Items(Record(SOURCE), SOURCES_MOST),
@@ -202,11 +205,15 @@ KERNEL = {
     "running": Text(128),
     "next": Nullable(Text(128)),
     "reboot_pending": Flag(),
+    "headers_meta": Nullable(Text(128, note="meta package of the kernel headers, if there is one")),
     "bootable": Items(
         Record(
             {
                 "release": Text(128),
                 "has_headers": Flag(),
+                "headers_package": Nullable(
+                    Text(128, note="package of the headers, if there is one")
+                ),
                 "has_module": Flag(note="left out where modinfo gave no answer"),
             },
             ("release", "has_headers"),

@@ -133,16 +133,25 @@ def process_identity(tree, pid):
         return None
     groups = {gids[1]} | set(fields.get("Groups", "").split())
     return {
-        "user": _name(lambda uid: pwd.getpwuid(uid).pw_name, uids[1]),
-        "groups": sorted(_name(lambda gid: grp.getgrgid(gid).gr_name, gid) for gid in groups)[:16],
+        "user": user_name(uids[1]),
+        "groups": sorted(group_name(gid) for gid in groups)[:16],
     }
 
 
-def _name(look_up, number):
+def user_name(uid):
+    """Name of a user; its number, as text, where it has no name."""
     try:
-        return look_up(int(number))
+        return pwd.getpwuid(int(uid)).pw_name
     except (KeyError, ValueError, OverflowError):
-        return number
+        return str(uid)
+
+
+def group_name(gid):
+    """Name of a group; its number, as text, where it has no name."""
+    try:
+        return grp.getgrgid(int(gid)).gr_name
+    except (KeyError, ValueError, OverflowError):
+        return str(gid)
 
 
 def parse_modinfo(text):

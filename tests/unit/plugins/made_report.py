@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A report of three hosts: healthy, critical and with malformed facts. See test_report.py."""
+"""A report of three hosts: healthy, critical and with malformed facts. See test_audit_report.py."""
 
 from ansible_collections.cipu.clock.plugins.module_utils._health.report import build
 from ansible_collections.cipu.clock.plugins.module_utils._health.row import row

@@ -138,6 +138,22 @@ def test_a_common_host(tmp_path):
     assert judge(facts, now_s=facts["taken_at_s"])["state"] != "UNKNOWN"
 
 
+def test_owners_by_number_are_named(tmp_path):
+    printed = report()
+    for clock, ids in zip(printed["clocks"], [(0, 0), (4000000000, -1)]):
+        del clock["owner"], clock["group"]
+        clock.update(uid=ids[0], gid=ids[1])
+    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(printed))).facts()
+    owners = [(clock["owner"], clock["group"]) for clock in facts["clocks"]]
+    assert owners == [("root", "root"), ("4000000000", "-1")]
+
+
+def test_problems_of_clockprobe_are_reported(tmp_path):
+    printed = dict(report(), problems=["/sys/class/ptp cannot be read.", 7])
+    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(printed))).facts()
+    assert facts["missing"] == ["/sys/class/ptp cannot be read."]
+
+
 def test_a_common_host_is_small(tmp_path):
     assert len(json.dumps(MadeUp(tmp_path).facts())) < FACTS_LIMIT_BYTES
 

@@ -274,6 +274,25 @@ def test_twenty_servers_do_not_hide_the_selected_source():
     assert ("chrony_source", "critical") in reported(judge(now, None, None, NOW_S))
 
 
+def test_a_restarting_chronyd_is_no_daemon_and_the_missing_device_is_named():
+    now = facts()
+    now.update(clocks=[], functions=[], time_daemons=[])
+    now["chrony"] = {"status": "restarting", "missing_devices": ["/dev/ptp_cipu"]}
+    health = judge(now, None, None, NOW_S)
+    assert [one["message"] for one in health["reasons"]] == [
+        "chrony is configured to use a CIPU clock, but there is no CIPU function.",
+        "No daemon steers the system clock. chronyd fails and is restarted again and again. "
+        "chrony's refclock device /dev/ptp_cipu does not exist.",
+    ]
+
+
+def test_a_refclock_that_waits_for_its_device_is_reported():
+    now = facts()
+    change(now, "chrony.missing_devices", ["/dev/ptp_cipu"])
+    change(now, "chrony.refclocks", [])
+    assert reported(judge(now, None, None, NOW_S)) == [("refclock_device", "warning")]
+
+
 def test_no_daemon_and_a_missing_device_name_the_device():
     now = facts()
     now.update(clocks=[], time_daemons=[])
