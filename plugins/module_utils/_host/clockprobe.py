@@ -51,10 +51,12 @@ def clocks(report):
 
 def _accounts(clock):
     """Names of the owner and the group of a node, which clockprobe reports by number."""
-    names = {"uid": system.user_name, "gid": system.group_name}
-    keys = {"uid": "owner", "gid": "group"}
-    numbers = {key: clock.get(key) for key in keys}
-    return {keys[key]: names[key](one) for key, one in numbers.items() if isinstance(one, int)}
+    names = {}
+    if isinstance(clock.get("uid"), int):
+        names["owner"] = system.user_name(clock["uid"])
+    if isinstance(clock.get("gid"), int):
+        names["group"] = system.group_name(clock["gid"])
+    return names
 
 
 def problems(report):
