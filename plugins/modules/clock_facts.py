@@ -104,8 +104,8 @@ ansible_facts:
         chrony:
           description:
             - C(status) is V(ok), V(absent), V(stopped), V(restarting) or V(denied).
-            - C(tracking) and C(sources) are as printed by chronyc, in seconds, ppm and counts. C(refclocks) are directives of the
-              configuration as chronyd sees it. C(error_bound_s) is correction, root dispersion and
+            - C(tracking) and C(sources) are as printed by chronyc, in seconds, ppm and counts.
+            - C(refclocks) are directives of the configuration as chronyd reads it. C(error_bound_s) is correction, root dispersion and
               half the root delay, without the clock's own error.
           type: dict
         time_daemons:

@@ -41,7 +41,7 @@ def clocks(report):
     found = report.get("clocks")
     found = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     found.sort(key=lambda clock: clock.get("kind") != "cipu")
-    kept = found[: facts_spec.CLOCKS_MOST]
+    kept = found[: facts_spec.CLOCKS_LIMIT]
     fitted = [
         (CLOCK if one.get("kind") == "cipu" else CLOCK_SHORT).fit(dict(_accounts(one), **one))
         for one in kept

@@ -12,9 +12,14 @@ from ansible_collections.cipu.clock.plugins.module_utils._dkms import status
 from ansible_collections.cipu.clock.plugins.module_utils._host import (
     clockprobe,
     commands,
-    facts_spec,
     kernels,
     system,
+)
+from ansible_collections.cipu.clock.plugins.module_utils._host.facts_spec import (
+    DKMS_LIMIT,
+    FACTS,
+    KERNELS_LIMIT,
+    SCHEMA,
 )
 from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
@@ -40,7 +45,7 @@ class Collector:
 
     def facts(self):
         facts = {
-            "schema": facts_spec.SCHEMA,
+            "schema": SCHEMA,
             "taken_at_s": int(time.time()),
             "boot_id": self.tree.line("/proc/sys/kernel/random/boot_id"),
         }
@@ -60,9 +65,9 @@ class Collector:
     def fitted(self, facts):
         """The facts that conform to the schema; what does not is listed as missing."""
         dropped = []
-        fitted = facts_spec.FACTS.fit(facts, dropped=dropped)
+        fitted = FACTS.fit(facts, dropped=dropped)
         sentences = self.missing + ["A value was left out: {0}.".format(one) for one in dropped]
-        missing = facts_spec.FACTS.fields["missing"]
+        missing = FACTS.fields["missing"]
         fitted["missing"] = missing.fit(sentences)
         return fitted
 
@@ -123,7 +128,7 @@ class Collector:
         self.add(commands, "chronyd", ["-v"])
         self.add(commands, "modinfo", [self.driver])
         modinfo = self.which("modinfo")
-        for release in self.bootable()[-facts_spec.KERNELS_MOST :] if modinfo else ():
+        for release in self.bootable()[-KERNELS_LIMIT:] if modinfo else ():
             commands["modinfo " + release] = [modinfo, "-k", release, "-n", self.driver]
         if self.tree.is_dir("/run/systemd/system"):
             show = ["show", "-p", "Id,ActiveState,MainPID"] + sorted(system.TIME_UNITS)
@@ -214,7 +219,7 @@ class Collector:
             told["installed_srcversion"] = fields.get("srcversion")
             told["signer"] = fields.get("signer") or None
         told = _known(told)
-        records = status.read_tree(self.tree, self.driver)[: facts_spec.DKMS_MOST]
+        records = status.read_tree(self.tree, self.driver)[:DKMS_LIMIT]
         keys = ("version", "kernel", "arch", "state")
         told["dkms"] = [{key: r[key] for key in keys if r[key]} for r in records]
         return told
@@ -226,7 +231,7 @@ class Collector:
             "next": kernels.next_to_boot(self.tree, releases),
             "bootable": [],
         }
-        for release in releases[-facts_spec.KERNELS_MOST :]:
+        for release in releases[-KERNELS_LIMIT:]:
             record = {
                 "release": release,
                 "has_headers": kernels.has_headers(self.tree, release),

@@ -17,10 +17,10 @@ from ansible_collections.cipu.clock.plugins.module_utils._host.typed import (
 )
 
 SCHEMA = 1
-CLOCKS_MOST = 8
-DKMS_MOST = 12
-KERNELS_MOST = 6
-SOURCES_MOST = 32
+CLOCKS_LIMIT = 8
+DKMS_LIMIT = 12
+KERNELS_LIMIT = 6
+SOURCES_LIMIT = 32
 
 # Nanoseconds that fit into the kernel's signed 64 bits.
 NS_MOST = 2**63 - 1
@@ -176,7 +176,7 @@ CHRONY = {
     "missing_devices": Items(PATH, 8, note="devices of configured refclocks that do not exist"),
     "refclocks": Items(Record(REFCLOCK, ("driver", "device")), 8),
     "tracking": Record(TRACKING),
-    "sources": Items(Record(SOURCE), SOURCES_MOST),
+    "sources": Items(Record(SOURCE), SOURCES_LIMIT),
 }
 DRIVER = {
     "name": NAME,
@@ -198,7 +198,7 @@ DRIVER = {
             },
             ("version", "state"),
         ),
-        DKMS_MOST,
+        DKMS_LIMIT,
     ),
 }
 KERNEL = {
@@ -218,7 +218,7 @@ KERNEL = {
             },
             ("release", "has_headers"),
         ),
-        KERNELS_MOST,
+        KERNELS_LIMIT,
     ),
 }
 FACTS = Record(
@@ -237,11 +237,14 @@ FACTS = Record(
         ),
         "functions": Items(Record(FUNCTION), 8, note="CIPU functions on the PCI bus"),
         "clocks": Items(
-            Record(CLOCK), CLOCKS_MOST, note="PTP clocks, kind cipu first and in full, others short"
+            Record(CLOCK),
+            CLOCKS_LIMIT,
+            note="PTP clocks, kind cipu first and in full, others short",
         ),
         "vmclock": Record(VMCLOCK, note="the VMClock page; left out where there is none"),
         "chrony": Record(CHRONY, ("status",)),
         "time_daemons": Items(Text(32), 16, note="active daemons that steer the system clock"),
+        "time_instances": Items(Text(128), 8, note="running units of a template, as phc2sys@eth0"),
         "clocksource": Nullable(Text(64)),
         "steal": Record(
             {
