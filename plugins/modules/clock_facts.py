@@ -105,8 +105,9 @@ ansible_facts:
           description:
             - C(status) is V(ok), V(absent), V(stopped), V(restarting) or V(denied).
             - C(tracking) and C(sources) are as printed by chronyc, in seconds, ppm and counts.
-            - C(refclocks) are directives of the configuration as chronyd reads it. C(error_bound_s) is correction, root dispersion and
-              half the root delay, without the clock's own error.
+            - C(refclocks) are directives of the configuration as chronyd reads it.
+            - C(error_bound_s) is correction, root dispersion and half the root delay, without the
+              error of the clock itself.
           type: dict
         time_daemons:
           description: Active daemons that steer the system clock.
