@@ -18,6 +18,10 @@ KINDS = (
 )
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+FUNCTIONS_LIMIT = 8
+CLOCKS_LIMIT = 8
+LINKS_LIMIT = 8
+TEXT_LIMIT = 160
 
 # unit -> the name that facts use. All of them steer the system clock.
 TIME_UNITS = {
@@ -61,7 +65,7 @@ def cipu_functions(tree):
         if driver:
             function["driver"] = driver.rsplit("/", 1)[-1]
         found.append(function)
-    return found
+    return found[:FUNCTIONS_LIMIT]
 
 
 def ptp_clocks(tree):
@@ -76,12 +80,12 @@ def ptp_clocks(tree):
         name = tree.line("/sys/class/ptp/{0}/clock_name".format(entry))
         if name is None or not entry[3:].isdigit():
             continue
-        clock = {"node": "/dev/" + entry, "index": int(entry[3:]), "name": name}
+        clock = {"node": "/dev/" + entry, "index": int(entry[3:]), "name": name[:TEXT_LIMIT]}
         clock["kind"] = next((kind for start, kind in KINDS if name.startswith(start)), "unknown")
-        clock["links"] = links.get(entry, [])
+        clock["links"] = links.get(entry, [])[:LINKS_LIMIT]
         found.append(clock)
     found.sort(key=lambda clock: (clock["kind"] != "cipu", clock["index"]))
-    return found
+    return found[:CLOCKS_LIMIT]
 
 
 def secure_boot(tree):
