@@ -1,24 +1,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lines of a readable table of an audit's report."""
+"""The lines of a report's table, for a playbook that prints them itself."""
+
+from ansible_collections.cipu.clock.plugins.module_utils._health import table
 
 DOCUMENTATION = r"""
 name: audit_table
-short_description: Lines of a table of an audit's report
+short_description: Lines of the table of an audit report
 version_added: 0.1.0
 author:
   - The cipu.clock maintainers (@cipu-clock)
 description:
-  - Makes the lines of a table, a line a host, below it one for each reason, and a last one for the
-    fleet. What hosts told is cut and freed of control characters.
+  - Returns the lines of an aligned table, worst host first, with the reasons below each host.
+  - Lists at most 20 hosts. The last line counts all hosts by severity.
+  - Control characters that hosts returned are shown as text.
+positional: width
 options:
   _input:
-    description: A report as P(cipu.clock.audit_report#filter) makes it.
+    description: A report as M(cipu.clock.clock_audit) writes it.
     type: dict
     required: true
+  width:
+    description: Number of columns of the longest line, at least 40.
+    type: int
+    default: 120
 """
 
 EXAMPLES = r"""
-lines: "{{ report | cipu.clock.audit_table }}"
+- name: Print the table of a report
+  ansible.builtin.debug:
+    msg: "{{ report | cipu.clock.audit_table(100) }}"
+  vars:
+    report: "{{ lookup('ansible.builtin.file', 'cipu-clock-audit.json') | from_json }}"
 """
 
 RETURN = r"""
@@ -28,66 +40,9 @@ _value:
   elements: str
 """
 
-TITLES = ("host", "kernel", "driver", "clock", "offset us", "bound us", "source", "health")
-CUT = 120
 
-
-def clean(value):
-    """Text of a value that came from a host: printable, bounded, a dash for none."""
-    if value is None:
-        return "-"
-    return "".join(char if char.isprintable() else "?" for char in str(value))[:CUT]
-
-
-def micro(value_ns):
-    return "-" if value_ns is None else "{0:.1f}".format(value_ns / 1000.0)
-
-
-def offset(clock):
-    if clock["offset_ns"] is None:
-        return "-"
-    return "{0} ± {1}".format(micro(clock["offset_ns"]), micro(clock["uncertainty_ns"]))
-
-
-def cells(item):
-    return [
-        clean(item["host"]),
-        clean(item["kernel"]),
-        clean(item["driver_version"]),
-        clean(item["clock"]["state"]),
-        offset(item["clock"]),
-        micro(item["error_bound_ns"]),
-        clean(item["chrony_source"]),
-        clean(item["health"]["state"]),
-    ]
-
-
-def reasons(item):
-    return [
-        "    {0}: {1}".format(clean(reason.get("check")), clean(reason.get("message")))
-        for reason in item["health"]["reasons"]
-    ]
-
-
-def audit_table(report):
-    rows = [cells(item) for item in report["hosts"]]
-    widths = [max(len(row[column]) for row in [TITLES] + rows) for column in range(len(TITLES))]
-
-    def line(row):
-        padded = (text.ljust(widths[column]) for column, text in enumerate(row))
-        return "  ".join(padded).rstrip()
-
-    lines = [line(TITLES)]
-    for number, item in enumerate(report["hosts"]):
-        lines.append(line(rows[number]))
-        lines.extend(reasons(item))
-    states = sorted(report["fleet"]["states"].items())
-    lines.append(
-        "{0} hosts: {1}".format(
-            report["fleet"]["hosts"], ", ".join("{1} {0}".format(*state) for state in states)
-        )
-    )
-    return lines
+def audit_table(report, width=table.WIDTH_DEFAULT):
+    return [line for line, _severity in table.lines(report, width)]
 
 
 class FilterModule:

@@ -4,28 +4,27 @@
 
 DOCUMENTATION = r"""
 module: clock_facts
-short_description: What clocks a host has, and what its time depends on
+short_description: Gather facts of a host's clocks and time synchronization
 version_added: 0.1.0
 author:
   - The cipu.clock maintainers (@cipu-clock)
 description:
   - Returns one fact, C(cipu_clock), with the measurement of every PTP clock, the state of chrony
-    and of
-    other time daemons, clocksource, steal time, driver, DKMS, kernels and Secure Boot.
-  - It judges nothing. M(cipu.clock.clock_health) does, from these facts.
-  - It never fails because a thing is absent. Without clockprobe, chrony, DKMS or root it returns
-    what it
-    can see, and says under C(missing) what it cannot.
-  - The clocks are read by clockprobe alone. It is the role C(cipu.clock.probe) that installs it.
-  - Within C(facts_modules) set C(ansible_facts_parallel=false), since with more than one module in
-    the
-    list they otherwise run at the same time, which widens the measurement.
+    and of other time daemons, clocksource, steal time, driver, DKMS, kernels and Secure Boot.
+  - It makes no judgement. M(cipu.clock.clock_health) does, from these facts.
+  - It never fails because something is absent. Without clockprobe, chrony, DKMS or root it returns
+    what it can determine, and lists under C(missing) what it cannot.
+  - The controller validates the facts against their schema and fails if a host returns anything
+    else. Nothing but C(cipu_clock) becomes a variable.
+  - Only clockprobe reads the clocks. The role C(cipu.clock.probe) installs it.
+  - If C(facts_modules) has several modules, set C(ansible_facts_parallel=false). Otherwise they run
+    at the same time, which makes the measurement less certain.
 extends_documentation_fragment:
   - cipu.clock.attributes
   - cipu.clock.attributes.facts
 options:
   probe_path:
-    description: Path of clockprobe on the managed host.
+    description: Path to clockprobe on the managed host.
     type: path
     default: /usr/local/bin/clockprobe
   driver:
@@ -34,8 +33,8 @@ options:
     default: ptp_cipu
   timeout_s:
     description:
-      - Time that all programs asked together may take, in seconds. What did not answer by then is
-        ended and told under C(missing).
+      - Number of seconds in which all programs on the host must answer. A program that does not is
+        killed and listed under C(missing).
     type: int
     default: 20
 seealso:
@@ -43,17 +42,17 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Facts of the clock
+- name: Gather the facts of the clock
   cipu.clock.clock_facts:
 
-- name: Offset of each clock, in nanoseconds
+- name: Print the offset of each clock in nanoseconds
   ansible.builtin.debug:
     msg: "{{ item.name }} {{ item.measurement.offset_ns | default('not measured') }}"
   loop: "{{ ansible_facts.cipu_clock.clocks }}"
   loop_control:
     label: "{{ item.node }}"
 
-- name: As a facts module, with the usual facts
+- name: Gather them together with the usual facts
   hosts: clocks
   gather_facts: true
   vars:
@@ -69,8 +68,8 @@ ansible_facts:
   contains:
     cipu_clock:
       description:
-        - The facts of the clock. A key whose value could not be seen is left out.
-        - The whole of it, with ranges, is in C(docs/facts.md) and C(docs/schema/facts-v1.json).
+        - The facts of the clock. A key whose value is not known is left out.
+        - All fields, with their ranges, are in C(docs/facts.md) and C(docs/schema/facts-v1.json).
       type: dict
       contains:
         schema:
@@ -78,14 +77,14 @@ ansible_facts:
           type: int
           sample: 1
         taken_at_s:
-          description: When, in seconds since 1970 by the host's own clock.
+          description: Time of the run, in seconds since 1970 by the host's own clock.
           type: int
           sample: 1766000000
         boot_id:
-          description: The kernel's random name of this boot.
+          description: The kernel's random id of this boot.
           type: str
         probe:
-          description: What became of clockprobe. C(status) is V(ok), V(missing) or V(failed).
+          description: Result of clockprobe. C(status) is V(ok), V(missing) or V(failed).
           type: dict
           sample: {status: ok, path: /usr/local/bin/clockprobe, version: 0.1.0}
         functions:
@@ -95,19 +94,20 @@ ansible_facts:
           sample: [{pci_address: "0000:00:10.0", driver: ptp_cipu}]
         clocks:
           description:
-            - PTP clocks as clockprobe tells them, CIPU clocks in full, others in short.
-            - C(instance) is a number that changes when the clock is registered anew.
+            - PTP clocks as measured by clockprobe, CIPU clocks in full, others in short.
+            - C(instance) is a number that changes when the clock is registered again.
           type: list
           elements: dict
         vmclock:
-          description: The VMClock page, where the hypervisor gives one.
+          description: The VMClock page, if the hypervisor provides one.
           type: dict
         chrony:
           description:
-            - C(status) is V(ok), V(absent), V(stopped) or V(denied). C(tracking) and C(sources) are
-              what chronyc tells, in seconds, ppm and counts. C(refclocks) are the directives of the
-              configuration as chronyd sees it. C(error_bound_s) is correction, root dispersion and
-              half the root delay, without the clock's own error.
+            - C(status) is V(ok), V(absent), V(stopped), V(restarting) or V(denied).
+            - C(tracking) and C(sources) are as printed by chronyc, in seconds, ppm and counts.
+            - C(refclocks) are directives of the configuration as chronyd reads it.
+            - C(error_bound_s) is correction, root dispersion and half the root delay, without the
+              error of the clock itself.
           type: dict
         time_daemons:
           description: Active daemons that steer the system clock.
@@ -127,20 +127,19 @@ ansible_facts:
         driver:
           description:
             - The module loaded and the module installed for the running kernel, with version and
-              srcversion of each, and what DKMS knows of it. C(load_id) changes with each load.
+              srcversion of each, and its DKMS builds. C(load_id) changes with each load.
           type: dict
         kernel:
           description:
-            - The running kernel, the one booted next, and for each that can be booted whether it
-              has
-              the driver and the headers to build it.
+            - The running kernel, the one that boots next, and for each bootable kernel whether it
+              has the driver and the headers to build it.
           type: dict
         secure_boot:
           description: Secure Boot, lockdown and enforcement of module signatures.
           type: dict
           sample: {enabled: false, lockdown: none, signature_enforced: false}
         missing:
-          description: What could not be seen, a sentence each.
+          description: What could not be determined, one sentence each.
           type: list
           elements: str
 """
@@ -161,10 +160,18 @@ def main():
         supports_check_mode=True,
     )
     params = module.params
-    if not re.match(r"[A-Za-z0-9_][A-Za-z0-9_-]*$", params["driver"]):
-        module.fail_json(msg="driver is not the name of a kernel module.")
+    if not re.match(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z", params["driver"]):
+        module.fail_json(
+            msg="driver is {0!r}, which is not the name of a kernel module.".format(
+                params["driver"]
+            )
+        )
     if not 1 <= params["timeout_s"] <= 600:
-        module.fail_json(msg="timeout_s is not between 1 and 600 seconds.")
+        module.fail_json(
+            msg="timeout_s is {0}; it must be between 1 and 600 seconds.".format(
+                params["timeout_s"]
+            )
+        )
     collector = Collector(params["probe_path"], params["driver"], params["timeout_s"])
     module.exit_json(changed=False, ansible_facts={"cipu_clock": collector.facts()})
 

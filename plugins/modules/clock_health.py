@@ -7,32 +7,58 @@
 
 DOCUMENTATION = r"""
 module: clock_health
-short_description: Whether to worry about a host's clock, and why
+short_description: Judge the clock of a host, with reasons
 version_added: 0.1.0
 author:
   - The cipu.clock maintainers (@cipu-clock)
 description:
-  - Judges the facts of M(cipu.clock.clock_facts). All thresholds are here, and only here.
-  - It runs on the controller and asks no host. The same facts and thresholds always give the same
-    answer.
-  - The checks, with what each means and what to do about it, are in C(docs/health.md).
+  - Judges the facts of M(cipu.clock.clock_facts). It defines all thresholds.
+  - Runs on the controller. The same facts and thresholds always give the same result.
+  - Facts are validated first. A host whose facts do not conform to the schema is UNKNOWN, with the
+    reason that they are malformed and the name of the field.
+  - The checks, with their conditions and advice, are in C(docs/health.md).
 extends_documentation_fragment:
   - cipu.clock.attributes
   - cipu.clock.attributes.facts
 options:
   facts:
     description:
-      - The facts to judge.
+      - Facts to judge.
       - By default those of the current host, C(ansible_facts.cipu_clock).
+      - Excludes O(gather), O(fleet) and O(fleet_hosts).
     type: dict
+  gather:
+    description:
+      - Whether to gather the facts in the same task, by M(cipu.clock.clock_facts). They are judged
+        and not stored; nothing else that the host returns is used.
+      - A host that fails to return facts is UNKNOWN and does not fail.
+      - Excludes O(facts), O(fleet) and O(fleet_hosts).
+    type: bool
+    default: false
+  gather_options:
+    description: Options of M(cipu.clock.clock_facts), for O(gather).
+    type: dict
+    suboptions:
+      probe_path:
+        description: Path to clockprobe on the managed host.
+        type: path
+      driver:
+        description: Name of the clock's kernel module.
+        type: str
+      timeout_s:
+        description: Number of seconds in which all programs on the host must answer.
+        type: int
   previous:
     description:
-      - Earlier facts of the same host. With them counters are judged by how far they went.
-      - They are left aside where they cannot be compared, such as after a boot or a reload of the
-        driver.
+      - Earlier facts of the same host. With them counters are judged by their increase.
+      - They are ignored if they do not conform to the schema or are of another boot; counters are
+        not compared after a reload of the driver.
     type: dict
+  zone:
+    description: Zone of the host, returned with its health.
+    type: str
   thresholds:
-    description: What is too much. The unit ends the name.
+    description: Alert thresholds. Each name ends with its unit.
     type: dict
     suboptions:
       facts_age_s:
@@ -40,16 +66,17 @@ options:
         type: int
         default: 300
       pinned_driver_version:
-        description: Version of the driver that is wanted. Not checked by default.
+        description: Required version of the driver. Not checked by default.
         type: str
       offset_warn_ns:
         description:
-          - PHC against system clock, less the uncertainty of the measurement, in nanoseconds.
+          - Offset between PHC and system clock, minus the uncertainty of the measurement, in
+            nanoseconds.
         type: int
         default: 10000
       offset_critical_ns:
         description:
-          - The same, in nanoseconds. The device's own thresh_us is taken where it is smaller.
+          - The same, in nanoseconds. The device's own thresh_us is used if it is smaller.
         type: int
         default: 100000
       error_bound_warn_ns:
@@ -68,15 +95,15 @@ options:
         default: 1000
       sync_standing_s:
         description:
-          - Seconds that maintenance or busy may stand, from the facts before to these.
+          - Seconds for which maintenance or busy may last, from the previous facts to these.
         type: int
         default: 60
       read_errors_warn_pct:
-        description: Failed reads since the facts before, in percent of reads.
+        description: Failed reads since the previous facts, in percent of reads.
         type: float
         default: 0.0
       read_errors_critical_pct:
-        description: Failed reads since the facts before, in percent of reads. So many or more.
+        description: The same, in percent. Critical from this value on.
         type: float
         default: 1.0
       bracket_warn_pct:
@@ -84,27 +111,31 @@ options:
         type: float
         default: 50.0
       bracket_critical_pct:
-        description: The same, in percent. So much or more.
+        description: The same, in percent. Critical from this value on.
         type: float
         default: 100.0
+      reach_missed_warn_pct:
+        description: Failed polls of the PHC, in percent of the last 8.
+        type: float
+        default: 25.0
       skew_warn_ppm:
-        description: chrony's bound on its error of frequency, in parts per million.
+        description: chrony's bound on its frequency error, in parts per million.
         type: float
         default: 1.0
       update_age_intervals:
-        description: Update intervals of chrony without an update.
+        description: Number of update intervals of chrony without an update.
         type: float
         default: 8.0
       update_age_min_s:
-        description: Seconds without an update that are always allowed.
+        description: Number of seconds without an update that are always accepted.
         type: int
         default: 30
       phc_ntp_critical_ns:
-        description: PHC against NTP, in nanoseconds. So much or more.
+        description: Difference between PHC and NTP, in nanoseconds. Critical from this value on.
         type: int
         default: 500000000
       clocksources:
-        description: Clocksources that are good enough.
+        description: Accepted clocksources.
         type: list
         elements: str
         default: [tsc, kvm-clock, arch_sys_counter]
@@ -117,11 +148,11 @@ options:
         type: float
         default: 10.0
       incident_hosts:
-        description: Hosts of a zone with the same condition that make it an incident of the zone.
+        description: Number of hosts of a zone with the same condition that make an incident.
         type: int
         default: 3
       incident_share_pct:
-        description: Share of the zone that is needed for that too, in percent.
+        description: Share of the hosts of the zone that an incident needs too, in percent.
         type: float
         default: 20.0
   fleet:
@@ -131,9 +162,8 @@ options:
     type: dict
   fleet_hosts:
     description:
-      - Names of hosts whose stored facts make up the fleet. They are taken as they are, never
-        templated.
-      - A host without such facts is one that did not answer.
+      - Names of hosts whose stored facts make up the fleet. The facts are never templated.
+      - A host without stored facts is UNKNOWN.
       - Excludes O(facts) and O(fleet).
     type: list
     elements: str
@@ -144,36 +174,35 @@ options:
     description: The zone of each host of the fleet, by host name.
     type: dict
   fail_at:
-    description: The task fails at this severity and at worse ones. Worst is V(critical).
+    description: Fail at this severity and at worse ones. V(critical) is the worst.
     type: str
     choices: [never, warning, unknown, critical]
     default: never
 notes:
-  - States, from best to worst, are OK, DEGRADED, UNKNOWN, FREERUNNING, DISRUPTED and UNSYNCED.
-    Aside stands
-    NOT_APPLICABLE, for a host that has no CIPU clock and is not expected to have one. The worst
-    check
-    decides. What cannot be seen is never OK.
+  - The severity decides, the state explains it. States, from best to worst, are OK, DEGRADED,
+    UNKNOWN, FREERUNNING, DISRUPTED and UNSYNCED. The worst reason decides each of the two.
+  - A host that has no CIPU clock and is not expected to have one is NOT_APPLICABLE.
+  - A value that is required and not known is never OK.
 seealso:
   - module: cipu.clock.clock_facts
 """
 
 EXAMPLES = r"""
-- name: Facts of the clock
+- name: Gather the facts of the clock
   cipu.clock.clock_facts:
 
-- name: Judge them
+- name: Judge the clock
   cipu.clock.clock_health:
     thresholds:
       pinned_driver_version: 0.1.0
       offset_warn_ns: 20000
   register: health
 
-- name: Stop here if it is bad
+- name: Fail if the clock is critical
   cipu.clock.clock_health:
     fail_at: critical
 
-- name: The fleet in one
+- name: Summarise the fleet
   cipu.clock.clock_health:
     fleet_hosts: "{{ groups['clocks'] }}"
   run_once: true
@@ -187,7 +216,9 @@ state:
   type: str
   sample: DEGRADED
 severity:
-  description: Worst severity found, V(ok), V(warning), V(unknown) or V(critical).
+  description:
+    - Worst severity found, V(ok), V(warning), V(unknown) or V(critical); V(not_applicable) for a
+      host without a CIPU clock.
   returned: always
   type: str
   sample: critical
@@ -206,34 +237,34 @@ reasons:
       type: str
       sample: critical
     value:
-      description: What was found, in C(unit).
+      description: Value that was found, in C(unit).
       type: raw
       sample: clock_abnormal
     limit:
-      description: What would have been allowed, in C(unit).
+      description: Value that is allowed, in C(unit).
       type: raw
     unit:
       description: Unit of value and limit, null where there is none.
       type: str
       sample: ns
     message:
-      description: What was found, as a sentence.
+      description: The finding, as a sentence.
       type: str
-      sample: /dev/ptp0 says clock abnormal.
+      sample: /dev/ptp0 reports clock abnormal.
     advice:
-      description: What to do about it.
+      description: What to do next.
       type: str
     clock:
-      description: Which clock, where it is one's.
+      description: The clock, if the reason is about one.
       type: str
       sample: /dev/ptp0
 checks_run:
-  description: Number of checks that could be made.
+  description: Number of checks that were made.
   returned: for one host
   type: int
   sample: 24
 not_checked:
-  description: Checks that could not be made, and why.
+  description: Checks that could not be made, with the reason.
   returned: for one host
   type: list
   elements: dict
@@ -243,25 +274,20 @@ not_checked:
       type: str
       sample: vmclock
     message:
-      description: Why not, as a sentence.
+      description: The reason, as a sentence.
       type: str
       sample: There is no VMClock.
 error_bound_ns:
   description:
-    - The system clock is right within this many nanoseconds, C(phc_error_ns) of them assumed. Null
-      where
-      it is not known.
+    - Error bound of the system clock in nanoseconds, C(phc_error_ns) of them assumed. Null where it
+      is not known.
   returned: for one host
   type: int
   sample: 13250
 fleet:
   description:
-    - The fleet in one. C(hosts) has the health of each host; C(states), C(severities),
-      C(driver_versions)
-      and, by zone, C(zones) count hosts; C(on_phc_pct) is the share of them that follow their PHC,
-      in
-      percent; C(error_bound_ns) has p50, p99 and max; C(incidents) are conditions that a zone
-      shares.
+    - Summary of the fleet, the same as in the report of M(cipu.clock.clock_audit), with C(hosts),
+      the health of each host.
   returned: for a fleet
   type: dict
   contains:
@@ -281,7 +307,7 @@ fleet:
       description: Number of hosts of each severity.
       type: dict
     zones:
-      description: Number of hosts in each state, by zone.
+      description: Number of hosts of each severity, by zone.
       type: dict
     driver_versions:
       description: Number of applicable hosts by version of the driver loaded.
@@ -301,9 +327,35 @@ fleet:
       description: Zones in which many hosts have the same condition.
       type: list
       elements: dict
+zone:
+  description: Zone of the host, null where none was given.
+  returned: for one host
+  type: str
+taken_at_s:
+  description: When the facts were gathered, in seconds since 1970 by the host's own clock.
+  returned: for one host
+  type: int
+kernel:
+  description: Release of the running kernel.
+  returned: for one host
+  type: str
+driver_version:
+  description: Version of the loaded driver.
+  returned: for one host
+  type: str
+clock:
+  description:
+    - The CIPU clock of the lowest PCI address, with C(state), C(node), C(pci_address),
+      C(offset_ns) and C(uncertainty_ns), and the standing C(conditions) of all CIPU clocks.
+  returned: for one host
+  type: dict
+chrony_source:
+  description: Name of the source that chrony has selected.
+  returned: for one host
+  type: str
 msg:
-  description: The answer in one line.
+  description: Severity, state and reasons in one line.
   returned: always
   type: str
-  sample: "DEGRADED: /dev/ptp0 says clock abnormal."
+  sample: "CRITICAL (DEGRADED): /dev/ptp0 reports clock abnormal."
 """

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of what chrony makes of its clocks."""
+"""Checks of chrony: its daemon, sources, error bound and configuration."""
 
 import re
 
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import (
+    NOT_RUNNING,
     Unseen,
     critical,
-    dig,
+    each,
+    get,
     name_of,
-    number,
-    records,
-    text,
-    texts,
     warning,
 )
 
+# A full list of sources, also of collectors that list fewer.
+SOURCES_FULL = 16
+POLLS = 8
 FULL_REACH = 0o377
 REFCLOCK = "#"
 UNSYNCHRONISED = "Not synchronised"
@@ -24,109 +25,142 @@ NS = 1000000000
 
 def _sources(host):
     host.need_tracking()
-    return records(host.facts, "chrony", "sources")
+    return each(host.facts, "chrony", "sources")
 
 
 def _selected(host):
-    for source in _sources(host):
-        if text(source, "state") == "*":
+    """The source that chrony has selected; None: it has selected none."""
+    sources = _sources(host)
+    for source in sources:
+        if get(source, "state") == "*":
             return source
+    # The facts list a limited number of sources. If the list is full, the selected one may be
+    # missing from it, and tracking still names it.
+    name = get(host.facts, "chrony", "tracking", "source")
+    listed = {get(source, "name") for source in sources}
+    if len(sources) >= SOURCES_FULL and name and name not in listed:
+        return {"mode": "^", "state": "*", "name": name}
     return None
 
 
+def _refids(host):
+    """The refids of the refclocks of the CIPU clock; of all PHC refclocks if none is of it."""
+    refids, of_cipu = [], []
+    for index, refclock in enumerate(each(host.facts, "chrony", "refclocks")):
+        if refclock["driver"] != "PHC":
+            continue
+        # chrony names a refclock without a refid by its driver and its number.
+        refids.append(get(refclock, "refid") or "PHC{0}".format(index))
+        clock = host.clock_at(refclock["device"])
+        kind = get(clock, "kind") if clock else None
+        if kind == "cipu" or (clock is None and "cipu" in refclock["device"]):
+            of_cipu.append(refids[-1])
+    return of_cipu or refids
+
+
 def _is_phc(host, source):
-    """A refclock of the PHC driver; any refclock where the configuration cannot be seen."""
-    if text(source, "mode") != REFCLOCK:
-        return False
-    refids = [text(r, "refid") for r in host.refclocks()]
-    return not refids or None in refids or text(source, "name") in refids
+    """A refclock of the CIPU clock; any refclock where the configuration is not known."""
+    refids = _refids(host)
+    return get(source, "mode") == REFCLOCK and (not refids or get(source, "name") in refids)
 
 
 def _phc(host):
-    for source in sorted(_sources(host), key=lambda s: text(s, "state") != "*"):
+    for source in sorted(_sources(host), key=lambda source: get(source, "state") != "*"):
         if _is_phc(host, source):
             return source
     return None
 
 
+def _missing_devices(host):
+    """Devices that chrony's configuration names and that do not exist."""
+    reported = get(host.facts, "chrony", "missing_devices")
+    if reported is not None:
+        return reported
+    devices = [refclock["device"] for refclock in host.refclocks()]
+    return [device for device in devices if host.clock_at(device) is None]
+
+
 def time_daemon(host):
-    daemons = dig(host.facts, "time_daemons")
-    if not isinstance(daemons, list):
-        raise Unseen("the time daemons are not told", True)
-    daemons = texts(host.facts, "time_daemons")
+    daemons = host.facts["time_daemons"]
     if not daemons:
-        yield critical("No daemon keeps the system clock.", 0, 1, state="UNSYNCED")
+        message = "No daemon steers the system clock."
+        if host.facts["chrony"]["status"] == "restarting":
+            message += " chronyd fails and is restarted again and again."
+        missing = _missing_devices(host)
+        if missing:
+            message += " chrony's refclock device {0} does not exist.".format(missing[0])
+        yield critical(message, 0, 1, state="UNSYNCED")
     elif len(daemons) > 1:
-        yield warning("{0} steer one clock.".format(", ".join(daemons)), len(daemons), 1)
+        message = "{0} steer the same clock.".format(", ".join(daemons))
+        yield warning(message, len(daemons), 1)
 
 
 def chrony_source(host):
-    if text(host.facts, "chrony", "status") in {"absent", "stopped"}:
-        daemons = texts(host.facts, "time_daemons")
+    if host.facts["chrony"]["status"] in NOT_RUNNING:
+        daemons = host.facts["time_daemons"]
         if daemons:
-            yield warning("Time comes from {0}, not from the PHC.".format(daemons[0]), daemons[0])
+            message = "The system clock follows {0}, not the PHC.".format(daemons[0])
+            yield warning(message, daemons[0])
             return
         raise Unseen("chrony does not run")
     source = _selected(host)
     if source is None:
         yield critical("chrony has selected no source.", None, None, state="UNSYNCED")
     elif not _is_phc(host, source):
-        yield warning(
-            "chrony has selected {0}, not the PHC.".format(text(source, "name")),
-            text(source, "name"),
-        )
+        name = get(source, "name")
+        yield warning("chrony has selected {0}, not the PHC.".format(name), name)
 
 
 def leap_status(host):
-    leap = text(host.need_tracking(), "leap")
+    leap = get(host.need_tracking(), "leap")
     if leap not in LEAPS:
-        raise Unseen("the leap status is not told", True)
+        raise Unseen("the leap status is not reported", True)
     if leap == UNSYNCHRONISED:
-        yield critical("chrony says that it is not synchronised.", leap, None, state="UNSYNCED")
+        yield critical("chrony is not synchronised.", leap, None, state="UNSYNCED")
 
 
 def stratum(host):
-    value = number(host.need_tracking(), "stratum")
+    value = get(host.need_tracking(), "stratum")
     if value is None:
-        raise Unseen("the stratum is not told", True)
+        raise Unseen("the stratum is not reported", True)
     if value <= 0 or value >= 16:
         yield critical("chrony's stratum is {0}.".format(value), value, None, state="UNSYNCED")
 
 
 def reach(host):
     source = _phc(host) or _selected(host)
-    value = number(source, "reach")
+    value = get(source, "reach")
     if value is None:
-        raise Unseen("there is no source whose reach could be told")
-    message = "{0} was read in {1} of the last 8 polls.".format(
-        text(source, "name"), bin(int(value) & FULL_REACH).count("1")
-    )
+        raise Unseen("there is no source whose reach is known")
+    answered = bin(value & FULL_REACH).count("1")
+    message = "{0} answered {1} of the last {2} polls.".format(get(source, "name"), answered, POLLS)
     if value == 0:
-        yield critical(message, 0, 8)
-    elif value != FULL_REACH:
-        yield warning(message, bin(int(value) & FULL_REACH).count("1"), 8)
+        yield critical(message, 100.0, 100.0)
+    # A register of ones alone is still filling after a start: no poll failed.
+    elif value & (value + 1):
+        missed_pct = 100.0 * (POLLS - answered) / POLLS
+        limit_pct = host.limits["reach_missed_warn_pct"]
+        if missed_pct > limit_pct:
+            yield warning(message, missed_pct, limit_pct)
 
 
 def skew(host):
-    value = number(host.need_tracking(), "skew_ppm")
+    value = get(host.need_tracking(), "skew_ppm")
     if value is None:
-        raise Unseen("the skew is not told")
-    if value > host.limits["skew_warn_ppm"]:
-        yield warning(
-            "chrony knows the frequency to {0} ppm only.".format(value),
-            value,
-            host.limits["skew_warn_ppm"],
-        )
+        raise Unseen("the skew is not reported")
+    limit = host.limits["skew_warn_ppm"]
+    if value > limit:
+        message = "chrony knows the frequency only to within {0} ppm.".format(value)
+        yield warning(message, value, limit)
 
 
 def update_age(host):
     tracking = host.need_tracking()
-    updated_s, interval_s = number(tracking, "ref_time_s"), number(tracking, "update_interval_s")
-    taken_s = number(host.facts, "taken_at_s")
-    if updated_s is None or interval_s is None or taken_s is None:
-        raise Unseen("the last update is not told", True)
+    updated_s, interval_s = get(tracking, "ref_time_s"), get(tracking, "update_interval_s")
+    if updated_s is None or interval_s is None:
+        raise Unseen("the last update is not reported", True)
     limit_s = max(host.limits["update_age_intervals"] * interval_s, host.limits["update_age_min_s"])
-    age_s = round(max(0.0, taken_s - updated_s), 1)
+    age_s = round(max(0.0, host.facts["taken_at_s"] - updated_s), 1)
     if age_s > limit_s:
         yield warning(
             "chrony last updated the clock {0} s ago.".format(age_s),
@@ -138,8 +172,8 @@ def update_age(host):
 
 def error_bound_ns(host):
     """B: chrony's own bound and the clock's assumed error, in ns; None if it is not known."""
-    bound_s = number(host.facts, "chrony", "error_bound_s")
-    if bound_s is None or bound_s < 0:
+    bound_s = get(host.facts, "chrony", "error_bound_s")
+    if bound_s is None:
         return None
     return int(round(bound_s * NS)) + host.limits["phc_error_ns"]
 
@@ -149,7 +183,7 @@ def error_bound(host):
     bound_ns = error_bound_ns(host)
     if bound_ns is None:
         raise Unseen("the error bound is not known", True)
-    message = "The system clock is right within {0} ns, {1} ns of it assumed.".format(
+    message = "The error bound of the system clock is {0} ns, of which {1} ns are assumed.".format(
         bound_ns, host.limits["phc_error_ns"]
     )
     if bound_ns > host.limits["error_bound_critical_ns"]:
@@ -160,22 +194,18 @@ def error_bound(host):
 
 def phc_against_ntp(host):
     phc = _phc(host)
-    offset_s, error_s = number(phc, "offset_s"), number(phc, "error_s")
-    if offset_s is None or error_s is None:
-        raise Unseen("chrony has no PHC as a source")
+    offset_s, error_s = get(phc, "offset_s"), get(phc, "error_s")
+    if offset_s is None or error_s is None or not get(phc, "reach"):
+        raise Unseen("chrony has no PHC source that answers")
     apart = []
     for source in _sources(host):
-        ntp_s, ntp_error_s = number(source, "offset_s"), number(source, "error_s")
-        if (
-            text(source, "mode") == "^"
-            and number(source, "reach")
-            and None not in {ntp_s, ntp_error_s}
-        ):
+        ntp_s, ntp_error_s = get(source, "offset_s"), get(source, "error_s")
+        if get(source, "mode") == "^" and get(source, "reach") and None not in {ntp_s, ntp_error_s}:
             difference_ns = int(round(abs(offset_s - ntp_s) * NS))
             apart.append((difference_ns, int(round((error_s + ntp_error_s) * NS))))
     if not apart:
         raise Unseen("no NTP source is reachable")
-    # A single wrong server among many is not the PHC's fault, so the median speaks.
+    # The median, since a single wrong server among many says nothing about the PHC.
     difference_ns, bounds_ns = sorted(apart)[(len(apart) - 1) // 2]
     message = "The PHC and NTP are {0} ns apart.".format(difference_ns)
     if difference_ns >= host.limits["phc_ntp_critical_ns"]:
@@ -186,51 +216,59 @@ def phc_against_ntp(host):
 
 def refclock_device(host):
     refclocks = host.refclocks()
+    # chrony is given such a refclock when its device appears.
+    for device in each(host.facts, "chrony", "missing_devices"):
+        if host.clocks() and device not in [refclock["device"] for refclock in refclocks]:
+            yield warning("chrony waits for {0}, which does not exist.".format(device), device)
     if not refclocks:
-        raise Unseen("chrony's configuration names no PHC, or cannot be seen")
-    known = {}
-    for clock in records(host.facts, "clocks"):
-        for path in [text(clock, "node")] + texts(clock, "links"):
-            known[path] = clock
-    for refclock in refclocks:
-        device = text(refclock, "device") or ""
-        clock = known.get(device)
-        if clock is not None and text(clock, "kind") != "cipu" and host.clocks():
+        raise Unseen("chrony's configuration names no PHC, or was not read")
+    # One clock can be named by several paths.
+    clocks = [host.clock_at(refclock["device"]) for refclock in refclocks]
+    nodes = [get(clock, "node") for clock in clocks]
+    kinds = {get(clock, "kind") for clock in clocks}
+    for place, refclock in enumerate(refclocks):
+        device = refclock["device"]
+        if clocks[place] is None:
+            # Where there is no CIPU clock at all, other checks report that.
+            if host.clocks():
+                message = "chrony is configured to read {0}, which does not exist."
+                yield critical(message.format(device), device)
+        elif nodes[place] in nodes[:place]:
+            message = "chrony reads one clock twice: as {0} and as {1}."
+            former = refclocks[nodes.index(nodes[place])]["device"]
+            yield warning(message.format(former, device), device)
+        elif get(clocks[place], "kind") != "cipu" and "cipu" not in kinds and host.clocks():
             yield critical("chrony reads {0}, which is not the CIPU clock.".format(device), device)
         elif re.match(r"/dev/ptp[0-9]+$", device):
-            yield warning(
-                "chrony reads {0}, a number that may name another clock after a boot.".format(
-                    device
-                ),
-                device,
-            )
+            message = "chrony reads {0}; that number can name another clock after a reboot."
+            yield warning(message.format(device), device)
 
 
 def device_access(host):
-    user = text(host.facts, "chrony", "user")
-    devices = [text(refclock, "device") for refclock in host.refclocks()]
+    user = get(host.facts, "chrony", "user")
+    devices = [refclock["device"] for refclock in host.refclocks()]
     if not devices:
-        raise Unseen("chrony's configuration names no PHC, or cannot be seen")
+        raise Unseen("chrony's configuration names no PHC, or was not read")
     if user is None:
-        raise Unseen("the user that chronyd runs as is not told")
+        raise Unseen("the user that chronyd runs as is not reported")
     for clock in host.need_clocks():
-        if not {text(clock, "node"), *texts(clock, "links")} & set(devices):
+        if not {get(clock, "node"), *each(clock, "links")} & set(devices):
             continue
-        mode = text(clock, "mode")
+        mode = get(clock, "mode")
         if mode is None or not re.match(r"[0-7]{3,4}$", mode):
-            raise Unseen("the mode of {0} is not told".format(name_of(clock)))
+            raise Unseen("the mode of {0} is not reported".format(name_of(clock)))
         bits = int(mode, 8)
-        groups = texts(host.facts, "chrony", "groups")
-        if user == text(clock, "owner"):
+        groups = each(host.facts, "chrony", "groups")
+        if user == get(clock, "owner"):
             allowed = bits & 0o400
-        elif text(clock, "group") in groups:
+        elif get(clock, "group") in groups:
             allowed = bits & 0o040
         else:
             allowed = bits & 0o004
         if not allowed and user != "root":
             yield critical(
                 "{0} belongs to {1}:{2} with mode {3}; chronyd runs as {4}.".format(
-                    name_of(clock), text(clock, "owner"), text(clock, "group"), mode, user
+                    name_of(clock), get(clock, "owner"), get(clock, "group"), mode, user
                 ),
                 mode,
                 clock=name_of(clock),

@@ -4,18 +4,15 @@
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import (
     Unseen,
     critical,
-    dig,
-    flag,
+    each,
+    get,
     name_of,
-    number,
-    records,
-    text,
     warning,
 )
 
 DEV_STAT = {0: "RESET", 1: "FEATURE_OK", 2: "DRIVER_OK"}
 DRIVER_OK = 2
-# What the device says of itself, by how bad it is.
+# Conditions that the device reports about itself: temporary ones and faults.
 PASSING = ("maintenance", "busy")
 GRAVE = ("clock_abnormal", "device_error")
 # Counter of the event in the driver -> what it means.
@@ -28,18 +25,23 @@ EVENTS = {
 
 
 def function(host):
-    functions = records(host.facts, "functions")
+    functions = host.facts["functions"]
     for entry in functions:
-        if text(entry, "driver") is None:
-            address = text(entry, "pci_address")
+        if get(entry, "driver") is None:
+            address = get(entry, "pci_address")
             yield critical(
                 "CIPU function {0} has no driver bound.".format(address), None, None, clock=address
             )
-    gone = len(records(host.previous, "functions")) - len(functions)
+    gone = len(each(host.previous, "functions")) - len(functions)
     if gone > 0:
-        yield critical("{0} CIPU functions went away.".format(gone), len(functions), None)
-    elif not functions and host.refclocks_of_cipu():
-        yield critical("chrony is to use a CIPU clock, and there is no CIPU function.", 0, 1)
+        yield critical(
+            "{0} CIPU functions disappeared since the previous facts.".format(gone),
+            len(functions),
+            None,
+        )
+    elif not functions and host.cipu_configured():
+        message = "chrony is configured to use a CIPU clock, but there is no CIPU function."
+        yield critical(message, 0, 1)
 
 
 def driver_version(host):
@@ -47,28 +49,28 @@ def driver_version(host):
     if not pinned:
         raise Unseen("no version is pinned")
     for key in ("loaded_version", "installed_version"):
-        version = text(host.facts, "driver", key)
+        version = get(host.facts, "driver", key)
         if version is not None and version != pinned:
             what = key.split("_", maxsplit=1)[0]
-            yield warning("The driver {0} is {1}.".format(what, version), version, pinned)
+            yield warning("The {0} driver has version {1}.".format(what, version), version, pinned)
 
 
 def driver_loaded(host):
-    driver = dig(host.facts, "driver")
-    if not flag(driver, "loaded"):
+    driver = host.facts["driver"]
+    if not driver["loaded"]:
         raise Unseen("the driver is not loaded")
-    loaded, installed = text(driver, "loaded_srcversion"), text(driver, "installed_srcversion")
+    loaded, installed = get(driver, "loaded_srcversion"), get(driver, "installed_srcversion")
     if loaded is None or installed is None:
-        raise Unseen("the source version of the driver is not told")
+        raise Unseen("the source version of the driver is not reported")
     if loaded != installed:
-        yield warning("The driver in the kernel is not the one on disk.", loaded, installed)
+        yield warning("The loaded driver differs from the installed one.", loaded, installed)
 
 
 def dev_stat(host):
     for clock in host.need_clocks():
-        value = number(clock, "cipu", "registers", "dev_stat")
+        value = get(clock, "cipu", "registers", "dev_stat")
         if value is None:
-            raise Unseen("dev_stat of {0} is not told".format(name_of(clock)), True)
+            raise Unseen("dev_stat of {0} is not reported".format(name_of(clock)), True)
         if value != DRIVER_OK:
             yield critical(
                 "{0} is in {1}.".format(name_of(clock), DEV_STAT.get(value, "an unknown state")),
@@ -81,14 +83,14 @@ def dev_stat(host):
 def sync_stat(host):
     for clock in host.need_clocks():
         for condition in GRAVE + PASSING:
-            standing = flag(clock, "cipu", "sync", condition)
+            standing = get(clock, "cipu", "sync", condition)
             if standing is None:
-                raise Unseen("sync_stat of {0} is not told".format(name_of(clock)), True)
+                raise Unseen("sync_stat of {0} is not reported".format(name_of(clock)), True)
             if not standing:
                 continue
             standing_s = _standing_s(host, clock, condition)
             limit_s = host.limits["sync_standing_s"]
-            message = "{0} says {1}".format(name_of(clock), condition.replace("_", " "))
+            message = "{0} reports {1}".format(name_of(clock), condition.replace("_", " "))
             if condition in GRAVE:
                 yield critical(message + ".", condition, None, clock=name_of(clock))
             elif standing_s > limit_s:
@@ -99,25 +101,25 @@ def sync_stat(host):
 
 
 def _standing_s(host, clock, condition):
-    """For how long at least a condition has stood without a break, by the facts before."""
+    """Seconds for which a condition has stood without a break, by the previous facts."""
     before = host.before(clock)
-    if before is None or not flag(before, "cipu", "sync", condition):
+    if before is None or not get(before, "cipu", "sync", condition):
         return 0
     name = {event: counter for counter, event in EVENTS.items()}[condition] + "_rec"
-    ended = [number(c, "cipu", "counters", name) for c in (before, clock)]
+    ended = [get(c, "cipu", "counters", name) for c in (before, clock)]
     return host.since_s() if ended[0] == ended[1] else 0
 
 
 def standing_events(host):
     for clock in host.need_clocks():
-        counters = dig(clock, "cipu", "counters")
+        counters = get(clock, "cipu", "counters")
         for counter, condition in sorted(EVENTS.items()):
-            begun, ended = number(counters, counter), number(counters, counter + "_rec")
+            begun, ended = get(counters, counter), get(counters, counter + "_rec")
             if begun is None or ended is None:
-                raise Unseen("the counters of {0} are not told".format(name_of(clock)), True)
+                raise Unseen("the counters of {0} are not reported".format(name_of(clock)), True)
             if begun > ended:
                 yield warning(
-                    "{0} counted {1} without an end.".format(
+                    "{0} reported the start of {1} and no end.".format(
                         name_of(clock), condition.replace("_", " ")
                     ),
                     begun - ended,
@@ -143,17 +145,17 @@ def read_errors(host):
     for clock in host.need_clocks():
         deltas = host.deltas(clock)
         errors = deltas.get("gettm_inval_err", 0) + deltas.get("gettm_tout_err", 0)
-        errors -= number(clock, "measurement", "failures", "EIO") or 0
-        reads = deltas.get("gettm", 0) - (number(clock, "cipu", "own_reads") or 0)
+        errors -= get(clock, "measurement", "failures", "EIO") or 0
+        reads = deltas.get("gettm", 0) - (get(clock, "cipu", "own_reads") or 0)
         if errors <= 0:
             continue
         share_pct = min(100.0, 100.0 * errors / reads) if reads > 0 else 100.0
-        told_pct = round(share_pct, 3)
+        shown_pct = round(share_pct, 3)
         message = "{0} of {1} reads of {2} failed.".format(errors, max(reads, 0), name_of(clock))
         if share_pct >= critical_pct:
-            yield critical(message, told_pct, critical_pct, clock=name_of(clock))
+            yield critical(message, shown_pct, critical_pct, clock=name_of(clock))
         elif share_pct > warn_pct:
-            yield warning(message, told_pct, warn_pct, clock=name_of(clock))
+            yield warning(message, shown_pct, warn_pct, clock=name_of(clock))
 
 
 def over_threshold(host):
@@ -161,7 +163,7 @@ def over_threshold(host):
         over = host.deltas(clock).get("gettm_excd_thresh", 0)
         if over > 0:
             yield warning(
-                "{0} reads of {1} were further from the system clock than allowed.".format(
+                "{0} reads of {1} exceeded the device's threshold against the system clock.".format(
                     over, name_of(clock)
                 ),
                 over,
@@ -172,27 +174,27 @@ def over_threshold(host):
 
 def read_bracket(host):
     for clock in host.need_clocks():
-        p99_ns = number(clock, "measurement", "bracket_ns", "p99")
-        most_ns = number(clock, "cipu", "registers", "max_lat_ns")
-        if p99_ns is None or not most_ns or most_ns < 0:
-            raise Unseen("the read bracket of {0} is not told".format(name_of(clock)))
+        p99_ns = get(clock, "measurement", "bracket_ns", "p99")
+        most_ns = get(clock, "cipu", "registers", "max_lat_ns")
+        if p99_ns is None or not most_ns:
+            raise Unseen("the read bracket of {0} is not reported".format(name_of(clock)))
         share_pct = 100.0 * p99_ns / most_ns
-        told_pct = round(share_pct, 1)
-        message = "Reads of {0} take {1} ns, the device trusts them up to {2} ns.".format(
+        shown_pct = round(share_pct, 1)
+        message = "Reads of {0} take {1} ns; the device accepts up to {2} ns.".format(
             name_of(clock), p99_ns, most_ns
         )
         if share_pct >= host.limits["bracket_critical_pct"]:
             limit = host.limits["bracket_critical_pct"]
-            yield critical(message, told_pct, limit, clock=name_of(clock))
+            yield critical(message, shown_pct, limit, clock=name_of(clock))
         elif share_pct > host.limits["bracket_warn_pct"]:
-            yield warning(message, told_pct, host.limits["bracket_warn_pct"], clock=name_of(clock))
+            yield warning(message, shown_pct, host.limits["bracket_warn_pct"], clock=name_of(clock))
 
 
 def measurement(host):
     clocks = host.need_clocks()
     for clock in clocks:
-        status = text(clock, "measurement", "status")
-        reason = text(clock, "measurement", "reason")
+        status = get(clock, "measurement", "status")
+        reason = get(clock, "measurement", "reason")
         message = "The measurement of {0} is {1}{2}.".format(
             name_of(clock), status, ": " + reason.rstrip(".") if reason else ""
         )
@@ -200,25 +202,25 @@ def measurement(host):
             yield critical(message, status, "ok", clock=name_of(clock))
         elif status != "ok":
             raise Unseen(message.rstrip("."), True)
-    if not clocks and any(text(f, "driver") for f in records(host.facts, "functions")):
-        yield critical("A CIPU function has a driver, and there is no PTP clock of it.", 0, 1)
+    if not clocks and any(get(f, "driver") for f in host.facts["functions"]):
+        yield critical("A CIPU function has a driver but no PTP clock.", 0, 1)
 
 
 def phc_offset(host):
     for clock in host.need_clocks():
-        if text(clock, "measurement", "status") != "ok":
-            # The check before this one has said so, and how bad it is.
+        if get(clock, "measurement", "status") != "ok":
+            # The check `measurement` reports that.
             continue
-        offset_ns = number(clock, "measurement", "offset_ns")
-        uncertainty_ns = number(clock, "measurement", "uncertainty_ns")
-        if offset_ns is None or uncertainty_ns is None or uncertainty_ns < 0:
-            raise Unseen("the offset of {0} is not told".format(name_of(clock)), True)
+        offset_ns = get(clock, "measurement", "offset_ns")
+        uncertainty_ns = get(clock, "measurement", "uncertainty_ns")
+        if offset_ns is None or uncertainty_ns is None:
+            raise Unseen("the offset of {0} is not reported".format(name_of(clock)), True)
         certain_ns = max(0, abs(offset_ns) - uncertainty_ns)
         critical_ns = host.limits["offset_critical_ns"]
-        thresh_us = number(clock, "cipu", "registers", "thresh_us")
+        thresh_us = get(clock, "cipu", "registers", "thresh_us")
         if thresh_us:
             critical_ns = min(critical_ns, thresh_us * 1000)
-        message = "{0} and the system clock are {1} ns apart, within {2} ns.".format(
+        message = "{0} is {1} ns from the system clock, within {2} ns.".format(
             name_of(clock), offset_ns, uncertainty_ns
         )
         if certain_ns > critical_ns:

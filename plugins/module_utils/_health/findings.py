@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks are made of: typed looks into facts, findings, and facts before."""
+"""What checks are made of: lookups in admitted facts, findings, and the comparison with before."""
+
+from ansible_collections.cipu.clock.plugins.module_utils._host.typed import shown
 
 SEVERITIES = ("ok", "warning", "unknown", "critical")
 STATES = ("OK", "DEGRADED", "UNKNOWN", "FREERUNNING", "DISRUPTED", "UNSYNCED")
+# A host without a CIPU clock has neither: it is outside both orders.
+NOT_APPLICABLE = "not_applicable"
+HOST_SEVERITIES = SEVERITIES + (NOT_APPLICABLE,)
+HOST_STATES = STATES + (NOT_APPLICABLE.upper(),)
 
 MESSAGE_LIMIT = 300
+# States of chrony in which there is no daemon to ask.
+NOT_RUNNING = ("absent", "stopped", "restarting")
 
 
 class Unseen(Exception):
-    """A check's source is not there. Essential: without it nobody can call the host OK."""
+    """The source of a check is missing. Essential: without it no host is OK."""
 
     def __init__(self, message, essential=False):
         Exception.__init__(self, message)
@@ -19,7 +27,8 @@ class Unseen(Exception):
 def finding(severity, message, value=None, limit=None, state="DEGRADED", clock=None):
     return {
         "severity": severity,
-        "message": message[:MESSAGE_LIMIT],
+        # Names in it come from the host.
+        "message": shown(message, MESSAGE_LIMIT),
         "value": value,
         "limit": limit,
         "state": state,
@@ -35,137 +44,121 @@ def critical(message, value=None, limit=None, state="DEGRADED", clock=None):
     return finding("critical", message, value, limit, state, clock)
 
 
-def dig(record, *path):
+def get(record, *path):
+    """The value at a path of keys; None where a key is missing on the way."""
     for key in path:
-        if not isinstance(record, dict):
+        if record is None:
             return None
         record = record.get(key)
     return record
 
 
-def number(record, *path):
-    """A finite number, or None. Facts are another machine's word: no type is trusted."""
-    value = dig(record, *path)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return value if -1e30 < value < 1e30 else None
-
-
-def text(record, *path):
-    value = dig(record, *path)
-    return value if isinstance(value, str) else None
-
-
-def flag(record, *path):
-    value = dig(record, *path)
-    return value if isinstance(value, bool) else None
-
-
-def records(record, *path):
-    value = dig(record, *path)
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
-
-
-def texts(record, *path):
-    value = dig(record, *path)
-    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
+def each(record, *path):
+    """The list at a path of keys; empty where it is missing."""
+    return get(record, *path) or []
 
 
 def name_of(clock):
-    return text(clock, "node") or text(clock, "pci_address") or "a CIPU clock"
+    return get(clock, "node") or get(clock, "pci_address") or "a CIPU clock"
 
 
 class Host:
-    """The facts of one host, those before, the thresholds, and the judge's own time."""
+    """Admitted facts of one host, earlier ones of the same boot or {}, thresholds, current time."""
 
     def __init__(self, facts, previous, limits, now_s):
-        self.facts = facts if isinstance(facts, dict) else {}
-        self.previous = previous if isinstance(previous, dict) else {}
+        self.facts = facts
+        self.previous = previous
         self.limits = limits
         self.now_s = now_s
 
     def clocks(self):
-        return [c for c in records(self.facts, "clocks") if text(c, "kind") == "cipu"]
+        return [clock for clock in self.facts["clocks"] if get(clock, "kind") == "cipu"]
+
+    def clock_at(self, device):
+        """The clock that a device path names, or None."""
+        for clock in self.facts["clocks"]:
+            if device == get(clock, "node") or device in each(clock, "links"):
+                return clock
+        return None
 
     def cipu_expected(self):
-        """Whether the host has, had, or is told to use a CIPU clock."""
+        """Whether the host has a CIPU clock, had one, or is configured to use one.
+
+        Where clockprobe is installed and fails, that is unknown, and no host is excused for it.
+        """
         return bool(
             self.clocks()
-            or records(self.facts, "functions")
-            or records(self.previous, "functions")
-            or self.refclocks_of_cipu()
+            or self.facts["probe"]["status"] == "failed"
+            or self.facts["functions"]
+            or each(self.previous, "functions")
+            or self.cipu_configured()
         )
 
-    def refclocks(self):
-        return [r for r in records(self.facts, "chrony", "refclocks") if text(r, "driver") == "PHC"]
+    def cipu_configured(self):
+        """Whether chrony is configured to use a CIPU clock, even if its device is missing."""
+        devices = [refclock["device"] for refclock in self.refclocks()]
+        devices += each(self.facts, "chrony", "missing_devices")
+        return any("cipu" in device for device in devices)
 
-    def refclocks_of_cipu(self):
-        return [r for r in self.refclocks() if "cipu" in (text(r, "device") or "")]
+    def refclocks(self):
+        """The PHC refclocks of chrony's configuration."""
+        return [r for r in each(self.facts, "chrony", "refclocks") if r["driver"] == "PHC"]
 
     def need_clocks(self):
-        status = text(self.facts, "probe", "status")
+        status = self.facts["probe"]["status"]
         if status != "ok":
             raise Unseen("the clocks were not read: clockprobe is {0}".format(status), True)
         return self.clocks()
 
     def need_tracking(self):
-        tracking = dig(self.facts, "chrony", "tracking")
-        if not isinstance(tracking, dict):
-            status = text(self.facts, "chrony", "status")
-            # Where there is no chrony, or it stands still, other checks say so. Where it runs and
-            # does not answer, nobody knows.
-            known = status in {"absent", "stopped"}
+        tracking = get(self.facts, "chrony", "tracking")
+        if tracking is None:
+            status = self.facts["chrony"]["status"]
+            # Other checks report a chrony that does not run. If it runs and does not answer, its
+            # state is unknown.
+            known = status in NOT_RUNNING
             raise Unseen("chrony does not answer: it is {0}".format(status), not known)
         return tracking
 
-    def same_boot(self):
-        boot_id = text(self.facts, "boot_id")
-        return boot_id is not None and boot_id == text(self.previous, "boot_id")
-
     def since_s(self):
-        """Seconds between the facts before and these; None if there is no comparison."""
-        now_s, then_s = number(self.facts, "taken_at_s"), number(self.previous, "taken_at_s")
-        if not self.same_boot() or None in {now_s, then_s} or now_s <= then_s:
+        """Seconds since the previous facts; None if there are none to compare with."""
+        then_s = get(self.previous, "taken_at_s")
+        if then_s is None or self.facts["taken_at_s"] <= then_s:
             return None
-        return now_s - then_s
+        return self.facts["taken_at_s"] - then_s
 
     def before(self, clock):
-        """The same clock in the facts before, if its counters still count from the same zero."""
+        """The same clock in the previous facts, if its counters were not reset in between."""
         if self.since_s() is None:
             return None
-        loads = [number(f, "driver", "load_id") for f in (self.facts, self.previous)]
+        loads = [get(facts, "driver", "load_id") for facts in (self.facts, self.previous)]
         if None not in loads and loads[0] != loads[1]:
             return None
-        address = text(clock, "pci_address")
-        for other in records(self.previous, "clocks"):
-            if address is None or text(other, "pci_address") != address:
+        address = get(clock, "pci_address")
+        for other in self.previous["clocks"]:
+            if address is None or get(other, "pci_address") != address:
                 continue
-            if number(other, "instance") != number(clock, "instance"):
+            if get(other, "instance") != get(clock, "instance") or _went_down(clock, other):
                 return None
-            return None if _went_down(clock, other) else other
+            return other
         return None
 
     def deltas(self, clock):
-        """How far each counter went since the facts before; raises where that has no meaning."""
+        """Increase of each counter since the previous facts; Unseen where that has no meaning."""
         before = self.before(clock)
         if before is None:
-            raise Unseen("there are no facts before to compare with")
+            raise Unseen("there are no previous facts to compare with")
         return {
-            name: count - number(before, "cipu", "counters", name)
+            name: count - _counters(before)[name]
             for name, count in _counters(clock).items()
-            if number(before, "cipu", "counters", name) is not None
+            if name in _counters(before)
         }
 
 
 def _counters(clock):
-    counters = dig(clock, "cipu", "counters")
-    names = sorted(counters) if isinstance(counters, dict) else []
-    return {name: number(counters, name) for name in names if number(counters, name) is not None}
+    return get(clock, "cipu", "counters") or {}
 
 
 def _went_down(clock, before):
-    return any(
-        number(before, "cipu", "counters", name) is not None
-        and count < number(before, "cipu", "counters", name)
-        for name, count in _counters(clock).items()
-    )
+    then = _counters(before)
+    return any(count < then.get(name, 0) for name, count in _counters(clock).items())

@@ -2,49 +2,49 @@
 """The health of many hosts in one: counts, quantiles, and incidents of a zone. Pure."""
 
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import (
+    HOST_SEVERITIES,
+    NOT_APPLICABLE,
     SEVERITIES,
     STATES,
-    Host,
-    text,
 )
 from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds import complete
-from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
+from ansible_collections.cipu.clock.plugins.module_utils._host.facts_spec import SYNC
 
 NO_ZONE = "none"
-# The bits of sync_stat that make an incident.
-CONDITIONS = ("maintenance", "clock_abnormal", "busy", "device_error")
 
 
-def summarise(fleet, previous=None, zones=None, thresholds=None, now_s=None):
-    """fleet: host -> facts (None: no answer); previous likewise; zones: host -> zone."""
+def summarise(rows, thresholds=None):
+    """The one summary of a fleet, from its rows (see row.py)."""
     limits = complete(thresholds)
-    zones = zones or {}
-    previous = previous or {}
-    healths = {
-        name: judge(facts, previous.get(name), limits, now_s) for name, facts in fleet.items()
-    }
-    applicable = [name for name, health in healths.items() if health["state"] != "NOT_APPLICABLE"]
-    on_phc = [name for name in applicable if _on_phc(healths[name])]
+    healths = [row["health"] for row in rows]
+    applicable = [row for row in rows if row["health"]["severity"] != NOT_APPLICABLE]
+    on_phc = sum(_on_phc(row["health"]) for row in applicable)
+    offsets = [row["clock"]["offset_ns"] for row in applicable]
+    zones = _by_zone(rows)
     return {
-        "hosts": healths,
-        "count": len(fleet),
+        "count": len(rows),
         "applicable": len(applicable),
-        "states": _counts(health["state"] for health in healths.values()),
-        "severities": _counts(health["severity"] for health in healths.values()),
-        "zones": {
-            zone: _counts(healths[name]["state"] for name in names)
-            for zone, names in sorted(_by_zone(fleet, zones).items())
-        },
-        "driver_versions": _counts(_driver_version(fleet[name]) for name in applicable),
-        "on_phc": len(on_phc),
-        "on_phc_pct": round(100.0 * len(on_phc) / len(applicable), 1) if applicable else None,
-        "error_bound_ns": quantiles(
-            [healths[name]["error_bound_ns"] for name in applicable], (50, 99)
-        ),
-        "incidents": incidents(fleet, healths, zones, limits),
-        "state": worst((h["state"] for h in healths.values()), STATES, "NOT_APPLICABLE"),
-        "severity": worst((h["severity"] for h in healths.values()), SEVERITIES, "ok"),
+        "severity": worst((h["severity"] for h in healths), SEVERITIES, NOT_APPLICABLE),
+        "state": worst((h["state"] for h in healths), STATES, NOT_APPLICABLE.upper()),
+        "severities": by_severity(rows),
+        "states": _counts(health["state"] for health in healths),
+        "zones": {zone: by_severity(rows) for zone, rows in zones},
+        "driver_versions": _counts(row["driver_version"] or "none" for row in applicable),
+        "kernels": _counts(row["kernel"] or "unknown" for row in rows),
+        "checks": _by_check(healths),
+        "on_phc": on_phc,
+        "on_phc_pct": round(100.0 * on_phc / len(applicable), 1) if applicable else None,
+        "offset_ns": quantiles([None if ns is None else abs(ns) for ns in offsets], (50, 99)),
+        "error_bound_ns": quantiles([row["error_bound_ns"] for row in applicable], (50, 99)),
+        "incidents": incidents(zones, limits),
     }
+
+
+def by_severity(rows):
+    counts = dict.fromkeys(HOST_SEVERITIES, 0)
+    for row in rows:
+        counts[row["health"]["severity"]] += 1
+    return counts
 
 
 def _counts(words):
@@ -54,69 +54,67 @@ def _counts(words):
     return dict(sorted(counts.items()))
 
 
+def _by_check(healths):
+    """Hosts by check and severity; a host counts once for a check, with the worst it found."""
+    counts = {}
+    for health in healths:
+        worst_of = {}
+        for reason in health["reasons"]:  # worst first
+            worst_of.setdefault(reason["check"], reason["severity"])
+        for check, severity in worst_of.items():
+            counts.setdefault(check, dict.fromkeys(SEVERITIES[1:], 0))[severity] += 1
+    return dict(sorted(counts.items()))
+
+
 def worst(words, order, none):
     known = [word for word in words if word in order]
     return max(known, key=order.index) if known else none
 
 
 def quantiles(values, percents):
-    """By nearest rank, so that each is a value that a host really has."""
+    """By nearest rank, so that each is the value of one of the hosts."""
     known = sorted(value for value in values if value is not None)
-    told = {"known": len(known)}
+    result = {"known": len(known)}
     for percent in percents:
         rank = max(1, -(-percent * len(known) // 100))
-        told["p{0}".format(percent)] = known[rank - 1] if known else None
-    told["max"] = known[-1] if known else None
-    return told
+        result["p{0}".format(percent)] = known[rank - 1] if known else None
+    result["max"] = known[-1] if known else None
+    return result
 
 
-def _by_zone(fleet, zones):
+def _by_zone(rows):
     grouped = {}
-    for name in sorted(fleet):
-        grouped.setdefault(zones.get(name) or NO_ZONE, []).append(name)
-    return grouped
-
-
-def _driver_version(facts):
-    return text(facts, "driver", "loaded_version") or "none"
+    for row in rows:
+        grouped.setdefault(row["zone"] or NO_ZONE, []).append(row)
+    return sorted(grouped.items())
 
 
 def _on_phc(health):
-    """No check found the source to be another, and each could be made."""
-    blind = [entry["check"] for entry in health["not_checked"]]
+    """Whether chrony_source was checked and found nothing."""
+    not_checked = [entry["check"] for entry in health["not_checked"]]
     found = [reason["check"] for reason in health["reasons"]]
-    return not {"chrony_source", "facts"} & set(blind + found)
+    return not {"chrony_source", "facts"} & set(not_checked + found)
 
 
-def incidents(fleet, healths, zones, limits):
-    """The same condition on enough hosts of a zone is the zone's, not theirs."""
-    told = []
-    for zone, names in sorted(_by_zone(fleet, zones).items()):
-        asked = [name for name in names if healths[name]["state"] != "NOT_APPLICABLE"]
-        for condition in CONDITIONS:
-            ill = [name for name in asked if _has_condition(fleet[name], condition)]
-            share_pct = 100.0 * len(ill) / len(asked) if asked else 0.0
-            enough = len(ill) >= limits["incident_hosts"]
+def incidents(zones, limits):
+    """The same condition on enough hosts of a zone is an incident of the zone."""
+    result = []
+    for zone, rows in zones:
+        asked = [row for row in rows if row["health"]["severity"] != NOT_APPLICABLE]
+        for condition in SYNC:
+            hosts = sorted(row["host"] for row in asked if condition in row["clock"]["conditions"])
+            share_pct = 100.0 * len(hosts) / len(asked) if asked else 0.0
+            enough = len(hosts) >= limits["incident_hosts"]
             if enough and share_pct >= limits["incident_share_pct"]:
-                told.append(
+                result.append(
                     {
                         "zone": zone,
                         "condition": condition,
-                        "hosts": ill,
+                        "hosts": hosts,
                         "share_pct": round(share_pct, 1),
-                        "message": "{0} of {1} hosts of zone {2} say {3}.".format(
-                            len(ill), len(asked), zone, condition.replace("_", " ")
+                        "message": "{0} of {1} hosts of zone {2} report {3}.".format(
+                            len(hosts), len(asked), zone, condition.replace("_", " ")
                         ),
                     }
                 )
-    return told
-
-
-def _has_condition(facts, condition):
-    host = Host(facts, None, {}, None)
-    return any(
-        isinstance(clock.get("cipu"), dict)
-        and isinstance(clock["cipu"].get("sync"), dict)
-        and clock["cipu"]["sync"].get(condition) is True
-        for clock in host.clocks()
-    )
+    return result

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of clock_health, as its documentation tells them."""
+"""The options of clock_health and clock_audit, as their documentation lists them."""
 
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import SEVERITIES
 from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds import THRESHOLDS
@@ -8,8 +8,18 @@ NEVER = "never"
 
 ARGUMENT_SPEC = {
     "facts": {"type": "dict"},
+    "gather": {"type": "bool", "default": False},
+    "gather_options": {
+        "type": "dict",
+        "options": {
+            "probe_path": {"type": "path"},
+            "driver": {"type": "str"},
+            "timeout_s": {"type": "int"},
+        },
+    },
     "previous": {"type": "dict"},
     "thresholds": {"type": "dict", "options": THRESHOLDS},
+    "zone": {"type": "str"},
     "fleet": {"type": "dict"},
     "fleet_hosts": {"type": "list", "elements": "str"},
     "fleet_previous": {"type": "dict"},
@@ -21,4 +31,14 @@ ARGUMENT_SPEC = {
     },
 }
 
-MUTUALLY_EXCLUSIVE = [("facts", "fleet", "fleet_hosts")]
+MUTUALLY_EXCLUSIVE = [("facts", "gather", "fleet", "fleet_hosts")]
+
+AUDIT_ARGUMENT_SPEC = {
+    "result": {"type": "str", "required": True},
+    "hosts": {"type": "list", "elements": "str"},
+    "zone_variable": {"type": "str", "default": "cipu_audit_zone"},
+    "thresholds": {"type": "dict", "options": THRESHOLDS},
+    "report_path": {"type": "path"},
+    "show": {"type": "bool", "default": True},
+    "fail_on": {"type": "str", "choices": [NEVER, "critical", "warning"], "default": NEVER},
+}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The thresholds of clock_health, all of them, and nowhere else. The unit ends the name."""
+"""All thresholds of clock_health. Each name ends with its unit."""
 
 THRESHOLDS = {
     "facts_age_s": {"type": "int", "default": 300},
@@ -14,6 +14,7 @@ THRESHOLDS = {
     "read_errors_critical_pct": {"type": "float", "default": 1.0},
     "bracket_warn_pct": {"type": "float", "default": 50.0},
     "bracket_critical_pct": {"type": "float", "default": 100.0},
+    "reach_missed_warn_pct": {"type": "float", "default": 25.0},
     "skew_warn_ppm": {"type": "float", "default": 1.0},
     "update_age_intervals": {"type": "float", "default": 8.0},
     "update_age_min_s": {"type": "int", "default": 30},
@@ -31,7 +32,7 @@ THRESHOLDS = {
 
 
 def complete(given=None):
-    """The thresholds given, the defaults for the others."""
+    """The given thresholds, with the defaults for the others."""
     chosen = {name: spec.get("default") for name, spec in THRESHOLDS.items()}
     for name, value in (given or {}).items():
         if name in chosen and value is not None:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Collects the facts of one host. It looks, and judges nothing; what it could not see it says.
+"""Collects the facts of one host, without judging them, and lists what it could not determine.
 
-The host is reached through a Tree and three functions only, so that tests can make one up.
+The host is accessed through a Tree and two functions only, so that tests can replace them.
 """
 
-import json
 import os
 import time
 
@@ -16,13 +15,16 @@ from ansible_collections.cipu.clock.plugins.module_utils._host import (
     kernels,
     system,
 )
+from ansible_collections.cipu.clock.plugins.module_utils._host.facts_spec import (
+    DKMS_LIMIT,
+    FACTS,
+    KERNELS_LIMIT,
+    SCHEMA,
+)
 from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
-SCHEMA = 1
 CHRONY_CONFIGS = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
-KERNELS_LIMIT = 6
-DKMS_LIMIT = 12
-# The probe measures for well under a second; what takes longer than this is stuck.
+# clockprobe measures for well under a second; one that takes longer than this hangs.
 PROBE_SHARE = 0.6
 
 
@@ -47,7 +49,7 @@ class Collector:
             "taken_at_s": int(time.time()),
             "boot_id": self.tree.line("/proc/sys/kernel/random/boot_id"),
         }
-        # Alone, before all else: what runs beside a measurement widens it.
+        # First and alone: programs that run at the same time make the measurement less certain.
         facts.update(self.probed())
         said = self.run_all(self.programs(), self.left_s())
         facts["time_daemons"], chronyd_pid = self.daemons(said)
@@ -57,59 +59,68 @@ class Collector:
         facts["driver"] = self.driver_facts(said)
         facts["kernel"] = self.kernel(said)
         facts["secure_boot"] = system.secure_boot(self.tree)
-        facts["missing"] = [sentence[:200] for sentence in self.missing][:12]
-        return facts
+        facts["missing"] = self.missing
+        return self.fitted(facts)
+
+    def fitted(self, facts):
+        """The facts that conform to the schema; what does not is listed as missing."""
+        dropped = []
+        fitted = FACTS.fit(facts, dropped=dropped)
+        sentences = self.missing + ["A value was left out: {0}.".format(one) for one in dropped]
+        missing = FACTS.fields["missing"]
+        fitted["missing"] = missing.fit(sentences)
+        return fitted
 
     # The clocks.
 
     def probed(self):
         path = self.probe_path
-        told = {"probe": {"status": "missing", "path": path}, "functions": [], "clocks": []}
+        found = {"probe": {"status": "missing", "path": path}, "functions": [], "clocks": []}
         if not self.tree.is_file(path):
             self.missing.append("No clock was read: there is no {0}.".format(path))
-            return self.named(told)
+            return self.named(found)
         argv = [self.tree.path(path), "--json"]
         outcome = self.run_all({"probe": argv}, self.timeout_s * PROBE_SHARE)["probe"]
-        report, problem = _report(outcome)
+        report, problem = clockprobe.parse(outcome)
         if report is None:
-            told["probe"].update(status="failed", message=problem)
+            found["probe"].update(status="failed", message=problem)
             self.missing.append("No clock was read: {0} failed, {1}.".format(path, problem))
-            return self.named(told)
-        told["probe"]["status"] = "ok"
-        told["probe"].update(clockprobe.pick({"version": report.get("version")}, {"version": str}))
-        told["functions"] = clockprobe.functions(report)
-        told["clocks"], left_out = clockprobe.clocks(report)
-        self.missing.extend(
-            "clockprobe: {0}.".format(problem) for problem in clockprobe.problems(report)
-        )
+            return self.named(found)
+        found["probe"]["status"] = "ok"
+        version = clockprobe.VERSION.fit(report.get("version"))
+        if version is not None:
+            found["probe"]["version"] = version
+        self.missing += clockprobe.problems(report)
+        found["functions"] = clockprobe.functions(report)
+        found["clocks"], left_out = clockprobe.clocks(report)
         if left_out:
-            self.missing.append("{0} further clocks are not told.".format(left_out))
-        for clock in told["clocks"]:
-            # A number that changes when the clock is registered anew: counters begin again then.
+            self.missing.append("{0} further clocks were left out.".format(left_out))
+        for clock in found["clocks"]:
+            # Changes when the clock is registered again, which resets its counters.
             inode = self.tree.inode("/sys/class/ptp/ptp{0}".format(clock.get("index")))
             if inode is not None:
                 clock["instance"] = inode
-        vmclock = clockprobe.pick(report.get("vmclock"), clockprobe.VMCLOCK)
+        vmclock = clockprobe.VMCLOCK.fit(report.get("vmclock"))
         if vmclock:
-            told["vmclock"] = vmclock
-        told["_steal_pct"] = clockprobe.pick(report, clockprobe.PROBE).get("steal_pct")
-        return told
+            found["vmclock"] = vmclock
+        found["_steal_pct"] = clockprobe.PERCENT.fit(report.get("steal_pct"))
+        return found
 
-    def named(self, told):
-        told["functions"] = system.cipu_functions(self.tree)
-        told["clocks"] = system.ptp_clocks(self.tree)
-        return told
+    def named(self, found):
+        found["functions"] = system.cipu_functions(self.tree)
+        found["clocks"] = system.ptp_clocks(self.tree)
+        return found
 
     def steal(self, during_probe_pct):
-        told = system.steal(self.tree)
-        if told is None:
-            self.missing.append("Steal time is not told by /proc/stat.")
+        found = system.steal(self.tree)
+        if found is None:
+            self.missing.append("/proc/stat does not report steal time.")
             return {}
         if during_probe_pct is not None:
-            told["during_probe_pct"] = during_probe_pct
-        return told
+            found["during_probe_pct"] = during_probe_pct
+        return found
 
-    # The programs that are asked, side by side.
+    # The programs, run at the same time.
 
     def programs(self):
         commands = {}
@@ -201,7 +212,7 @@ class Collector:
             told["load_id"] = self.tree.inode(base)
         modinfo = said.get("modinfo")
         if modinfo is None:
-            self.missing.append("modinfo is not there, so the installed driver is not known.")
+            self.missing.append("There is no modinfo, so the installed driver is unknown.")
         elif modinfo.ok:
             fields = system.parse_modinfo(modinfo.out)
             told["installed_version"] = fields.get("version")
@@ -237,16 +248,3 @@ class Collector:
 
 def _known(record):
     return {key: value for key, value in record.items() if value is not None}
-
-
-def _report(outcome):
-    """clockprobe's JSON, or None and why not. Its exit status 1 and 3 come with a report too."""
-    if outcome.problem is not None:
-        return None, outcome.problem
-    try:
-        report = json.loads(outcome.out)
-    except (ValueError, RecursionError):
-        return None, "exit status {0}, {1}".format(outcome.rc, outcome.said())
-    if not isinstance(report, dict) or report.get("schema") != SCHEMA:
-        return None, "its report has another schema"
-    return report, None

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host says of itself in /proc and /sys, as far as its time depends on it."""
+"""Reads from /proc and /sys what the time of a host depends on."""
 
 import grp
 import pwd
 import re
 
 CIPU_IDS = ("0x1ded", "0x500c")
-# Names of clocks as their drivers register them, the kinds as clockprobe tells them.
+# Start of the name under which a driver registers its clock -> its kind, as in clockprobe.
 KINDS = (
     ("ptp_cipu", "cipu"),
     ("vmclock", "vmclock"),
@@ -44,7 +44,7 @@ TIME_PROCESSES = {
 
 
 def steal(tree):
-    """Ticks stolen by the hypervisor and ticks in all since boot, from /proc/stat."""
+    """Ticks stolen by the hypervisor and total ticks since boot, from /proc/stat."""
     fields = (tree.line("/proc/stat") or "").split()
     if len(fields) < 9 or fields[0] != "cpu" or not all(f.isdigit() for f in fields[1:9]):
         return None
@@ -53,7 +53,7 @@ def steal(tree):
 
 
 def cipu_functions(tree):
-    """CIPU functions on the PCI bus, told without clockprobe."""
+    """CIPU functions on the PCI bus, found without clockprobe."""
     found = []
     for address in tree.names("/sys/bus/pci/devices"):
         base = "/sys/bus/pci/devices/" + address
@@ -69,7 +69,7 @@ def cipu_functions(tree):
 
 
 def ptp_clocks(tree):
-    """PTP clocks of the kernel, named and unread, told without clockprobe."""
+    """PTP clocks of the kernel without a measurement, found without clockprobe."""
     links = {}
     for name in tree.names("/dev"):
         target = (tree.link("/dev/" + name) or "").rsplit("/", 1)[-1]
@@ -89,20 +89,20 @@ def ptp_clocks(tree):
 
 
 def secure_boot(tree):
-    """Secure Boot, lockdown mode, enforcement of signatures; what cannot be seen is left out."""
-    told = {}
+    """Secure Boot, lockdown mode, enforcement of signatures; unknown values are left out."""
+    state = {}
     variable = tree.raw(SECURE_BOOT, 16)
     if variable is not None and len(variable) == 5:
-        told["enabled"] = variable[4] == 1
+        state["enabled"] = variable[4] == 1
     elif not tree.is_dir("/sys/firmware/efi"):
-        told["enabled"] = False
+        state["enabled"] = False
     lockdown = re.search(r"\[([a-z]+)\]", tree.line("/sys/kernel/security/lockdown") or "")
     if lockdown:
-        told["lockdown"] = lockdown.group(1)
+        state["lockdown"] = lockdown.group(1)
     enforce = tree.line("/sys/module/module/parameters/sig_enforce")
     if enforce is not None:
-        told["signature_enforced"] = enforce == "Y"
-    return told
+        state["signature_enforced"] = enforce == "Y"
+    return state
 
 
 def parse_units(text):
@@ -143,20 +143,19 @@ def process_identity(tree, pid):
 
 
 def user_name(uid):
-    """Name of the user, or the number as text where there is no such user."""
-    return str(_name(lambda number: pwd.getpwuid(number).pw_name, uid))
+    """Name of a user; its number, as text, where it has no name."""
+    try:
+        return pwd.getpwuid(int(uid)).pw_name
+    except (KeyError, ValueError, OverflowError):
+        return str(uid)
 
 
 def group_name(gid):
-    """Name of the group, or the number as text where there is no such group."""
-    return str(_name(lambda number: grp.getgrgid(number).gr_name, gid))
-
-
-def _name(look_up, number):
+    """Name of a group; its number, as text, where it has no name."""
     try:
-        return look_up(int(number))
+        return grp.getgrgid(int(gid)).gr_name
     except (KeyError, ValueError, OverflowError):
-        return number
+        return str(gid)
 
 
 def parse_modinfo(text):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Made-up hosts, healthy unless changed: facts for the judge, a report for the collector."""
+"""Simulated hosts, healthy unless changed: facts to judge, a report of clockprobe to collect."""
 
 import copy
+import time
 
-from ansible_collections.cipu.clock.plugins.module_utils._host import clockprobe
+from ansible_collections.cipu.clock.plugins.module_utils._host.clockprobe import CLOCK
 
 BOOT_ID = "0d5bd4a3-6c4e-4a1e-9b5e-1f6a2b3c4d5e"
 NOW_S = 1766000100
@@ -41,7 +42,7 @@ REGISTERS = {
 
 
 def clock_report(index=0, address="0000:00:10.0", links=("/dev/ptp_cipu",)):
-    """A CIPU clock as clockprobe --json tells it."""
+    """A CIPU clock as clockprobe --json prints it."""
     return {
         "node": "/dev/ptp{0}".format(index),
         "index": index,
@@ -133,9 +134,9 @@ def report():
 
 
 def facts():
-    """A healthy host, as clock_facts tells it."""
-    (clock,), _left_out = clockprobe.clocks({"clocks": [clock_report()]})
-    clock.update(instance=4711, owner="root", group="_chrony")
+    """A healthy host, as clock_facts returns it."""
+    clock = CLOCK.fit(dict(clock_report(), owner="root", group="_chrony"))
+    clock["instance"] = 4711
     return {
         "schema": 1,
         "taken_at_s": NOW_S,
@@ -234,8 +235,29 @@ def earlier(now=None, by_s=60):
     return then
 
 
+def fresh(**changes):
+    """Facts taken now. A change is given by its path, with __ for a dot."""
+    record = facts()
+    age_s = int(time.time()) - record["taken_at_s"]
+    record["taken_at_s"] += age_s
+    record["chrony"]["tracking"]["ref_time_s"] += age_s
+    for path, value in changes.items():
+        change(record, path.replace("__", "."), value)
+    return record
+
+
+def paths(record, prefix=""):
+    """All paths in a record, as `change` takes them."""
+    items = record.items() if isinstance(record, dict) else enumerate(record)
+    for key, value in items:
+        path = "{0}{1}".format(prefix, key)
+        yield path
+        if isinstance(value, (dict, list)):
+            yield from paths(value, path + ".")
+
+
 def change(record, path, value):
-    """Sets record[a][b] for "a.b"; numbers are places in lists. DROP takes the key away."""
+    """Sets record[a][b] for "a.b"; numbers are indexes of lists. DROP removes the key."""
     steps = path.split(".")
     for step in steps[:-1]:
         record = record[int(step)] if isinstance(record, list) else record.setdefault(step, {})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/health.md has every check and threshold, in the words and with the defaults of the code."""
+"""docs/health.md has every check and threshold, with the text and the defaults of the code."""
 
 import os
 
@@ -24,15 +24,15 @@ def rows():
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
 def test_a_check_is_documented_as_it_is(check):
-    told = [check.source, check.unit, check.warns, check.fails, check.advice]
-    assert rows()[check.name] == [words or "" for words in told]
+    cells = [check.source, check.unit, check.warns, check.fails, check.advice]
+    assert rows()[check.name] == [words or "" for words in cells]
 
 
 @pytest.mark.parametrize("name", sorted(THRESHOLDS))
 def test_a_threshold_is_documented_as_it_is(name):
     default = THRESHOLDS[name].get("default", "")
-    told = ", ".join(default) if isinstance(default, list) else str(default)
-    assert rows()[name][0] == told
+    shown = ", ".join(default) if isinstance(default, list) else str(default)
+    assert rows()[name][0] == shown
 
 
 def test_every_state_is_documented():

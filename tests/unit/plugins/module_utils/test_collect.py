@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""clock_facts on made-up hosts: all there, nothing there, and everything hostile."""
+"""clock_facts on simulated hosts: complete, empty, and hostile."""
 
 import grp
 import json
@@ -69,7 +69,7 @@ SAID = {
 
 
 class MadeUp:
-    """A host of files under a folder and of programs that say what they are told to."""
+    """A host of files under a folder, and of programs with a given output."""
 
     def __init__(self, folder, files=None, said=None):
         self.said = SAID if said is None else said
@@ -140,6 +140,12 @@ def test_a_common_host(tmp_path):
     assert judge(facts, now_s=facts["taken_at_s"])["state"] != "UNKNOWN"
 
 
+def test_problems_of_clockprobe_are_reported(tmp_path):
+    printed = dict(report(), problems=["/sys/class/ptp cannot be read.", 7])
+    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(printed))).facts()
+    assert facts["missing"] == ["clockprobe: /sys/class/ptp cannot be read."]
+
+
 def test_a_common_host_is_small(tmp_path):
     assert len(json.dumps(MadeUp(tmp_path).facts())) < FACTS_LIMIT_BYTES
 
@@ -169,8 +175,8 @@ def test_without_clockprobe_the_bus_tells_of_functions(tmp_path):
     facts = MadeUp(tmp_path, files).facts()
     assert facts["functions"] == [{"pci_address": "0000:00:10.0"}]
     health = judge(facts, now_s=facts["taken_at_s"])
-    told = {(reason["check"], reason["severity"]) for reason in health["reasons"]}
-    assert {("function", "critical"), ("dev_stat", "unknown")} <= told
+    found = {(reason["check"], reason["severity"]) for reason in health["reasons"]}
+    assert {("function", "critical"), ("dev_stat", "unknown")} <= found
 
 
 @pytest.mark.parametrize(
@@ -185,7 +191,7 @@ def test_without_clockprobe_the_bus_tells_of_functions(tmp_path):
         (Outcome(1, "", "no clock answers"), "no clock answers"),
     ],
 )
-def test_a_probe_that_fails_is_told(tmp_path, said, words):
+def test_a_probe_that_fails_is_reported(tmp_path, said, words):
     facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=said)).facts()
     assert facts["probe"]["status"] == "failed"
     assert words in facts["probe"]["message"]
@@ -221,8 +227,8 @@ def test_clocks_are_named_without_clockprobe(tmp_path):
 
 
 def test_a_probe_that_could_not_measure_still_reports(tmp_path):
-    told = Outcome(1, json.dumps(report()))
-    assert MadeUp(tmp_path, said=dict(SAID, clockprobe=told)).facts()["probe"]["status"] == "ok"
+    printed = Outcome(1, json.dumps(report()))
+    assert MadeUp(tmp_path, said=dict(SAID, clockprobe=printed)).facts()["probe"]["status"] == "ok"
 
 
 def test_a_report_of_rubbish_is_bounded(tmp_path):
@@ -237,13 +243,13 @@ def test_a_report_of_rubbish_is_bounded(tmp_path):
     assert len(facts["clocks"]) == 8
     assert facts["clocks"][0]["measurement"] == {}
     assert list(facts["vmclock"]) == ["reason"]
-    assert "94 further clocks are not told." in facts["missing"]
+    assert "94 further clocks were left out." in facts["missing"]
 
 
-def test_other_clocks_are_told_in_short(tmp_path):
-    told = report()
-    told["clocks"][1].update(kind="kvm", name="KVM virtual PTP", driver="ptp_kvm")
-    clock = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(told))).facts()["clocks"][1]
+def test_other_clocks_are_returned_in_short(tmp_path):
+    printed = report()
+    printed["clocks"][1].update(kind="kvm", name="KVM virtual PTP", driver="ptp_kvm")
+    clock = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(printed))).facts()["clocks"][1]
     assert clock["kind"] == "kvm"
     assert "cipu" not in clock
     assert clock["measurement"]["offset_ns"] == -1250
@@ -302,7 +308,7 @@ def test_without_systemd_processes_tell_of_daemons(tmp_path):
     assert MadeUp(tmp_path, files, said).facts()["time_daemons"] == ["chronyd", "timesyncd"]
 
 
-def test_a_configuration_that_chronyd_refuses_is_told(tmp_path):
+def test_a_configuration_that_chronyd_refuses_is_reported(tmp_path):
     said = dict(SAID)
     said["chronyd -p"] = Outcome(1, "", "Fatal error : Invalid directive at line 3")
     facts = MadeUp(tmp_path, said=said).facts()

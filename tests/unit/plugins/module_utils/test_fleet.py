@@ -1,23 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many hosts in one: counts, quantiles, incidents."""
+"""The one summary of a fleet: counts, quantiles, incidents."""
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._health.fleet import quantiles, summarise
+from ansible_collections.cipu.clock.plugins.module_utils._health.row import row
 
-from ..made import NOW_S, change, earlier, facts
+from ..made import NOW_S, change, facts
 
 
-def ill(condition="busy"):
+def faulty(condition="busy"):
     record = facts()
     change(record, "clocks.0.cipu.sync." + condition, True)
     return record
 
 
-def bare():
+def without_clock():
     record = facts()
     record.update(functions=[], clocks=[], chrony={"status": "absent"}, time_daemons=[])
     record["driver"] = {"name": "ptp_cipu", "loaded": False, "dkms": []}
     return record
+
+
+def summary(fleet, zones=None):
+    zones = zones or {}
+    return summarise(
+        [row(name, fleet[name], now_s=NOW_S, zone=zones.get(name)) for name in sorted(fleet)]
+    )
+
+
+def present(counts):
+    return {name: count for name, count in counts.items() if count}
 
 
 def test_a_mixed_fleet():
@@ -25,67 +37,76 @@ def test_a_mixed_fleet():
     change(on_ntp, "chrony.sources.0.state", "-")
     change(on_ntp, "chrony.sources.1.state", "*")
     change(on_ntp, "driver.loaded_version", "0.0.9")
-    fleet = {"a": facts(), "b": facts(), "c": on_ntp, "d": None, "e": bare()}
-    zones = {"a": "z1", "b": "z1", "c": "z2", "e": "z2"}
-    told = summarise(fleet, zones=zones, now_s=NOW_S)
-    assert told["count"] == 5
-    assert told["applicable"] == 4
-    assert told["states"] == {"DEGRADED": 1, "NOT_APPLICABLE": 1, "OK": 2, "UNKNOWN": 1}
-    assert told["severities"] == {"ok": 3, "unknown": 1, "warning": 1}
-    assert told["zones"] == {
-        "none": {"UNKNOWN": 1},
-        "z1": {"OK": 2},
-        "z2": {"DEGRADED": 1, "NOT_APPLICABLE": 1},
+    fleet = {"a": facts(), "b": facts(), "c": on_ntp, "d": None, "e": without_clock()}
+    result = summary(fleet, {"a": "z1", "b": "z1", "c": "z2", "e": "z2"})
+    assert result["count"] == 5
+    assert result["applicable"] == 4
+    assert result["states"] == {"DEGRADED": 1, "NOT_APPLICABLE": 1, "OK": 2, "UNKNOWN": 1}
+    assert result["severities"] == {
+        "ok": 2,
+        "warning": 1,
+        "unknown": 1,
+        "critical": 0,
+        "not_applicable": 1,
     }
-    assert told["driver_versions"] == {"0.0.9": 1, "0.1.0": 2, "none": 1}
-    assert (told["on_phc"], told["on_phc_pct"]) == (2, 50.0)
-    assert told["error_bound_ns"] == {"known": 3, "p50": 8012, "p99": 8012, "max": 8012}
-    assert (told["state"], told["severity"]) == ("UNKNOWN", "unknown")
-    assert told["incidents"] == []
-    assert told["hosts"]["d"]["reasons"][0]["check"] == "facts"
+    assert {zone: present(counts) for zone, counts in result["zones"].items()} == {
+        "none": {"unknown": 1},
+        "z1": {"ok": 2},
+        "z2": {"warning": 1, "not_applicable": 1},
+    }
+    assert result["driver_versions"] == {"0.0.9": 1, "0.1.0": 2, "none": 1}
+    assert result["kernels"] == {"6.1.0-40-amd64": 4, "unknown": 1}
+    assert {name: present(counts) for name, counts in result["checks"].items()} == {
+        "chrony_source": {"warning": 1},
+        "facts": {"unknown": 1},
+    }
+    assert (result["on_phc"], result["on_phc_pct"]) == (2, 50.0)
+    assert result["error_bound_ns"] == {"known": 3, "p50": 8012, "p99": 8012, "max": 8012}
+    assert result["offset_ns"] == {"known": 3, "p50": 1250, "p99": 1250, "max": 1250}
+    assert (result["state"], result["severity"]) == ("UNKNOWN", "unknown")
+    assert result["incidents"] == []
 
 
 def test_an_empty_fleet():
-    told = summarise({})
-    assert told["state"] == "NOT_APPLICABLE"
-    assert told["on_phc_pct"] is None
-    assert told["error_bound_ns"] == {"known": 0, "p50": None, "p99": None, "max": None}
+    result = summary({})
+    assert (result["state"], result["severity"]) == ("NOT_APPLICABLE", "not_applicable")
+    assert result["on_phc_pct"] is None
+    assert result["error_bound_ns"] == {"known": 0, "p50": None, "p99": None, "max": None}
 
 
-def test_previous_facts_are_each_hosts_own():
-    now = facts()
-    change(now, "clocks.0.cipu.counters.gettm_inval_err", 500)
-    told = summarise({"a": now, "b": now}, previous={"a": earlier()}, now_s=NOW_S)
-    assert told["hosts"]["a"]["severity"] == "critical"
-    assert told["hosts"]["b"]["severity"] == "ok"
+@pytest.mark.parametrize("zones", [{"a": 1, "b": "x"}, {"a": ["z"], "b": None}, {"a": 1.5, "b": 2}])
+def test_zones_of_mixed_types_are_names(zones):
+    result = summary({"a": facts(), "b": facts()}, zones)
+    assert sum(counts["ok"] for counts in result["zones"].values()) == 2
+    assert all(isinstance(zone, str) for zone in result["zones"])
 
 
 @pytest.mark.parametrize(
-    "well, sick, incident", [(0, 2, False), (12, 3, True), (13, 3, False), (0, 3, True)]
+    "healthy, sick, incident", [(0, 2, False), (12, 3, True), (13, 3, False), (0, 3, True)]
 )
-def test_an_incident_takes_enough_hosts_and_enough_of_the_zone(well, sick, incident):
-    fleet = {"well{0:02}".format(i): facts() for i in range(well)}
-    fleet.update({"sick{0}".format(i): ill() for i in range(sick)})
+def test_an_incident_needs_enough_hosts_and_enough_of_the_zone(healthy, sick, incident):
+    fleet = {"healthy{0:02}".format(i): facts() for i in range(healthy)}
+    fleet.update({"sick{0}".format(i): faulty() for i in range(sick)})
     zones = dict.fromkeys(fleet, "z")
-    # Another zone with the same trouble, too small to be one; and a host without a clock.
-    fleet.update(far=ill(), bare=bare())
+    # Another zone with the same condition, too small for an incident; and a host without a clock.
+    fleet.update(far=faulty(), bare=without_clock())
     zones["bare"] = "z"
-    told = summarise(fleet, zones=zones, now_s=NOW_S)["incidents"]
+    found = summary(fleet, zones)["incidents"]
     if not incident:
-        assert told == []
+        assert found == []
         return
-    (one,) = told
+    (one,) = found
     assert (one["zone"], one["condition"]) == ("z", "busy")
     assert one["hosts"] == sorted(name for name in fleet if name.startswith("sick"))
-    assert one["share_pct"] == round(100.0 * sick / (well + sick), 1)
+    assert one["share_pct"] == round(100.0 * sick / (healthy + sick), 1)
 
 
-def test_another_bit_is_another_incident():
-    fleet = {"a": ill(), "b": ill(), "c": ill("maintenance")}
-    assert summarise(fleet, now_s=NOW_S)["incidents"] == []
+def test_another_condition_is_another_incident():
+    fleet = {"a": faulty(), "b": faulty(), "c": faulty("maintenance")}
+    assert summary(fleet)["incidents"] == []
 
 
-def test_quantiles_are_values_that_are_there():
+def test_quantiles_are_values_of_hosts():
     assert quantiles([5, None, 1, 3], (50, 99)) == {"known": 3, "p50": 3, "p99": 5, "max": 5}
     assert quantiles(list(range(1, 201)), (50, 99)) == {
         "known": 200,

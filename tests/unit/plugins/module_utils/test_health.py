@@ -6,7 +6,7 @@ import copy
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._health.checks import BY_NAME, CHECKS
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import SEVERITIES, STATES
-from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
+from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import headline, judge
 
 from ..made import DROP, NOW_S, change, earlier, facts
 
@@ -16,7 +16,7 @@ MEASURED = CLOCK + "measurement."
 TRACKING = "chrony.tracking."
 W, C = "warning", "critical"
 
-# check, severity, state, changes to the facts, changes to the facts before (None: there are none)
+# check, severity, state, changes to the facts, changes to the previous facts (None: no such facts)
 TABLE = [
     ("function", C, "DEGRADED", {"functions.0.driver": DROP}, None),
     ("function", C, "DEGRADED", {}, {"functions": [{"pci_address": "a"}, {"pci_address": "b"}]}),
@@ -84,7 +84,7 @@ TABLE = [
     ("leap_status", C, "UNSYNCED", {TRACKING + "leap": "Not synchronised"}, None),
     ("stratum", C, "UNSYNCED", {TRACKING + "stratum": 0}, None),
     ("stratum", C, "UNSYNCED", {TRACKING + "stratum": 16}, None),
-    ("reach", W, "DEGRADED", {"chrony.sources.0.reach": 127}, None),
+    ("reach", W, "DEGRADED", {"chrony.sources.0.reach": 0o325}, None),
     ("reach", C, "DEGRADED", {"chrony.sources.0.reach": 0}, None),
     ("skew", W, "DEGRADED", {TRACKING + "skew_ppm": 1.01}, None),
     ("update_age", W, "FREERUNNING", {TRACKING + "ref_time_s": NOW_S - 31}, None),
@@ -111,6 +111,14 @@ TABLE = [
         },
         None,
     ),
+    ("refclock_device", C, "DEGRADED", {CLOCK + "links": []}, None),
+    (
+        "refclock_device",
+        W,
+        "DEGRADED",
+        {"chrony.refclocks.1": {"driver": "PHC", "device": "/dev/ptp_cipu-0000:00:10.0"}},
+        None,
+    ),
     ("device_access", C, "DEGRADED", {CLOCK + "mode": "0600"}, None),
     ("device_access", C, "DEGRADED", {"chrony.groups": ["nogroup"]}, None),
     ("clocksource", C, "DEGRADED", {"clocksource": "hpet"}, None),
@@ -132,7 +140,7 @@ TABLE = [
         "kernel_module",
         W,
         "DEGRADED",
-        {"kernel.bootable.1": {"release": "x", "has_module": False}},
+        {"kernel.bootable.1": {"release": "x", "has_headers": True, "has_module": False}},
         None,
     ),
     ("module_signature", C, "DEGRADED", {"secure_boot.lockdown": "integrity"}, None),
@@ -169,8 +177,7 @@ def test_one_change_one_reason(check, severity, state, changes, before):
         apply(previous, before)
     apply(now, changes)
     health = judge(now, previous, {"pinned_driver_version": "0.1.0"}, NOW_S)
-    told = [(reason["check"], reason["severity"]) for reason in health["reasons"]]
-    assert told == [(check, severity)]
+    assert reported(health) == [(check, severity)]
     assert (health["state"], health["severity"]) == (state, severity)
     reason = health["reasons"][0]
     assert reason["advice"] == BY_NAME[check].advice
@@ -194,7 +201,7 @@ def test_every_check_can_fire():
         {"clocks": "rubbish"},
     ],
 )
-def test_no_delta_where_counters_may_have_begun_anew(changes):
+def test_no_delta_where_counters_may_have_been_reset(changes):
     now, previous = facts(), earlier()
     change(now, "clocks.0.cipu.counters.gettm_inval_err", 500)
     apply(previous, changes)
@@ -203,14 +210,144 @@ def test_no_delta_where_counters_may_have_begun_anew(changes):
     assert "read_errors" in [entry["check"] for entry in health["not_checked"]]
 
 
+KVM = {"node": "/dev/ptp7", "kind": "kvm", "links": ["/dev/ptp_kvm"]}
+FALLBACK = {"driver": "PHC", "device": "/dev/ptp_kvm", "refid": "KVM"}
+
+
+def with_fallback():
+    """chrony reads the CIPU clock, and the hypervisor's clock as a fallback."""
+    now = facts()
+    now["clocks"].append(dict(KVM))
+    now["chrony"]["refclocks"].append(dict(FALLBACK))
+    now["chrony"]["sources"].insert(
+        1, dict(now["chrony"]["sources"][0], name="KVM", state="+", reach=255)
+    )
+    return now
+
+
+def reported(health):
+    return [(reason["check"], reason["severity"]) for reason in health["reasons"]]
+
+
+def test_a_second_refclock_as_a_fallback_is_healthy():
+    assert reported(judge(with_fallback(), None, None, NOW_S)) == []
+
+
+def test_a_fallback_in_use_is_reported():
+    now = with_fallback()
+    change(now, "chrony.sources.0.state", "?")
+    change(now, "chrony.sources.0.reach", 0)
+    change(now, "chrony.sources.1.state", "*")
+    health = judge(now, None, None, NOW_S)
+    assert reported(health) == [("reach", "critical"), ("chrony_source", "warning")]
+    messages = [reason["message"] for reason in health["reasons"]]
+    assert messages == [
+        "CIPU answered 0 of the last 8 polls.",
+        "chrony has selected KVM, not the PHC.",
+    ]
+
+
+def test_a_refclock_without_a_refid_has_chronys_default():
+    now = with_fallback()
+    change(now, "chrony.refclocks.0.refid", DROP)
+    change(now, "chrony.refclocks.1.refid", DROP)
+    change(now, "chrony.sources.0.name", "PHC0")
+    change(now, "chrony.sources.1.name", "PHC1")
+    assert reported(judge(now, None, None, NOW_S)) == []
+    change(now, "chrony.sources.0.state", "+")
+    change(now, "chrony.sources.1.state", "*")
+    assert reported(judge(now, None, None, NOW_S)) == [("chrony_source", "warning")]
+
+
+def test_twenty_servers_do_not_hide_the_selected_source():
+    now = facts()
+    server = now["chrony"]["sources"][1]
+    listed = [dict(server, name="192.0.2.{0}".format(i)) for i in range(16)]
+    change(now, "chrony.sources", listed)
+    change(now, "chrony.tracking.source", "192.0.2.19")
+    found = judge(now, None, None, NOW_S)["reasons"]
+    assert [(r["check"], r["severity"], r["value"]) for r in found] == [
+        ("chrony_source", "warning", "192.0.2.19")
+    ]
+    # A short list is complete.
+    change(now, "chrony.sources", listed[:15])
+    assert ("chrony_source", "critical") in reported(judge(now, None, None, NOW_S))
+
+
+def test_a_restarting_chronyd_is_no_daemon_and_the_missing_device_is_named():
+    now = facts()
+    now.update(clocks=[], functions=[], time_daemons=[])
+    now["chrony"] = {"status": "restarting", "missing_devices": ["/dev/ptp_cipu"]}
+    health = judge(now, None, None, NOW_S)
+    assert [one["message"] for one in health["reasons"]] == [
+        "chrony is configured to use a CIPU clock, but there is no CIPU function.",
+        "No daemon steers the system clock. chronyd fails and is restarted again and again. "
+        "chrony's refclock device /dev/ptp_cipu does not exist.",
+    ]
+
+
+def test_a_refclock_that_waits_for_its_device_is_reported():
+    now = facts()
+    change(now, "chrony.missing_devices", ["/dev/ptp_cipu"])
+    change(now, "chrony.refclocks", [])
+    assert reported(judge(now, None, None, NOW_S)) == [("refclock_device", "warning")]
+
+
+def test_no_daemon_and_a_missing_device_name_the_device():
+    now = facts()
+    now.update(clocks=[], time_daemons=[])
+    now["chrony"] = {"status": "stopped", "refclocks": now["chrony"]["refclocks"]}
+    health = judge(now, None, None, NOW_S)
+    (reason,) = [one for one in health["reasons"] if one["check"] == "time_daemon"]
+    assert reason["message"] == (
+        "No daemon steers the system clock. chrony's refclock device /dev/ptp_cipu does not exist."
+    )
+    assert health["state"] == "UNSYNCED"
+
+
+@pytest.mark.parametrize(
+    "reach, severity",
+    [
+        (0b00000000, "critical"),
+        (0b00000001, "ok"),  # filling after a start
+        (0b00000111, "ok"),
+        (0b01111111, "ok"),
+        (0b11111111, "ok"),
+        (0b11111110, "ok"),  # single missed polls
+        (0b10111101, "ok"),
+        (0b11010101, "warning"),
+        (0b10000000, "warning"),
+        (0b11110000, "warning"),
+    ],
+)
+def test_reach(reach, severity):
+    now = facts()
+    change(now, "chrony.sources.0.reach", reach)
+    assert judge(now, None, None, NOW_S)["severity"] == severity
+
+
+def test_the_severity_leads_the_headline():
+    now = facts()
+    assert headline(judge(now, None, None, NOW_S)) == "OK"
+    change(now, "chrony.sources.0.reach", 0b10000000)
+    words = "WARNING (DEGRADED): CIPU answered 1 of the last 8 polls."
+    assert headline(judge(now, None, None, NOW_S)) == words
+    change(now, "clocks.0.cipu.sync.clock_abnormal", True)
+    words = "CRITICAL (DEGRADED): /dev/ptp0 reports clock abnormal. CIPU answered 1"
+    assert headline(judge(now, None, None, NOW_S)).startswith(words)
+    assert headline(judge(None)) == "UNKNOWN: The host returned no facts."
+    now.update(functions=[], clocks=[], chrony={"status": "absent"})
+    assert headline(judge(now, None, None, NOW_S)) == "NOT_APPLICABLE"
+
+
 def test_own_reads_are_left_out():
     now, previous = facts(), earlier()
-    # 1000 reads, all of them ours, and what failed of them we know from the measurement.
+    # All 1000 reads are our own, and the measurement counts those that failed.
     change(now, "clocks.0.cipu.own_reads", 1000)
     change(now, "clocks.0.cipu.counters.gettm_inval_err", 4)
     change(now, "clocks.0.measurement.failures", {"EIO": 4})
     assert judge(now, previous, None, NOW_S)["state"] == "OK"
-    # One failure more was somebody else's: all of the none that others read.
+    # One more failed read is of another program.
     change(now, "clocks.0.cipu.counters.gettm_inval_err", 5)
     assert judge(now, previous, None, NOW_S)["reasons"][0]["check"] == "read_errors"
 
@@ -242,14 +379,13 @@ def test_a_host_without_a_clock_is_not_applicable():
     now = facts()
     now.update(functions=[], clocks=[], chrony={"status": "absent"}, time_daemons=[])
     health = judge(now, None, None, NOW_S)
-    assert (health["state"], health["severity"]) == ("NOT_APPLICABLE", "ok")
+    assert (health["state"], health["severity"]) == ("NOT_APPLICABLE", "not_applicable")
 
 
 def test_a_host_whose_function_vanished_is_not_excused():
     now = facts()
     now.update(functions=[], clocks=[])
-    told = judge(now, None, None, NOW_S)["reasons"]
-    assert ("function", "critical") in [(reason["check"], reason["severity"]) for reason in told]
+    assert ("function", "critical") in reported(judge(now, None, None, NOW_S))
 
 
 def test_thresholds_are_used():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold for every host: worse input, no better answer; and unknown is never OK."""
+"""Properties of every verdict: worse input is never judged better, and unknown is never OK."""
 
 import copy
 
@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import SEVERITIES, STATES
 from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
 
-from ..made import NOW_S, change, earlier, facts
+from ..made import DROP, NOW_S, change, earlier, facts, paths
 
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
@@ -18,7 +18,7 @@ COUNTER = CLOCK + "cipu.counters."
 
 # Inputs by path, from good to bad: a later value is never better than an earlier one.
 LADDERS = {
-    "functions.0.driver": ["ptp_cipu", None],
+    "functions.0.driver": ["ptp_cipu", DROP],
     "driver.loaded_version": ["0.1.0", "9"],
     "driver.installed_srcversion": ["B1E2A3D4C5F60718293A4B5", "X"],
     CLOCK + "cipu.registers.dev_stat": [2, 1],
@@ -34,7 +34,7 @@ LADDERS = {
     CLOCK + "measurement.offset_ns": [0, 50000, 62000, 152000, 10**12],
     CLOCK + "measurement.bracket_ns.p99": [1, 10**6, 10**6 + 1, 2 * 10**6, 10**10],
     "time_daemons": [["chronyd"], ["chronyd", "ntpd"]],
-    "chrony.sources.0.reach": [255, 127, 0],
+    "chrony.sources.0.reach": [255, 127, 0o325, 0],
     "chrony.sources.1.offset_s": [0.0, 0.02, 0.5, 37.0],
     "chrony.tracking.leap": ["Normal", "Not synchronised"],
     "chrony.tracking.stratum": [1, 16],
@@ -56,7 +56,8 @@ RUNGS = st.fixed_dictionaries(
 def at(rungs):
     record = facts()
     for path, rung in rungs.items():
-        change(record, path, copy.deepcopy(LADDERS[path][rung]))
+        value = LADDERS[path][rung]
+        change(record, path, value if value is DROP else copy.deepcopy(value))
     return record
 
 
@@ -66,7 +67,7 @@ def ranks(health):
 
 @settings(max_examples=300, deadline=None)
 @given(RUNGS, st.data(), st.booleans())
-def test_worse_input_never_gives_a_better_answer(rungs, data, with_previous):
+def test_worse_input_is_never_judged_better(rungs, data, with_previous):
     path = data.draw(st.sampled_from(sorted(LADDERS)))
     worse = dict(rungs, **{path: data.draw(st.integers(rungs[path], len(LADDERS[path]) - 1))})
     previous = earlier() if with_previous else None
@@ -76,7 +77,7 @@ def test_worse_input_never_gives_a_better_answer(rungs, data, with_previous):
     assert after[1] >= better[1]
 
 
-# Without any one of these nobody can say that the host is well.
+# Without any one of these no host is OK.
 ESSENTIAL = [
     "schema",
     "taken_at_s",
@@ -116,7 +117,7 @@ def test_unknown_is_never_ok(path, rubbish):
     record = facts()
     change(record, path, rubbish)
     if path == "time_daemons" and isinstance(rubbish, list):
-        rubbish = None  # a list of no daemons is an answer, and a bad one
+        rubbish = None  # an empty list of daemons is a valid answer, and critical
     health = judge(record, None, None, NOW_S)
     assert health["state"] not in {"OK", "NOT_APPLICABLE"}, rubbish
     assert health["reasons"]
@@ -131,28 +132,19 @@ JSON = st.recursive(
 )
 
 
-def paths(record, prefix=""):
-    items = record.items() if isinstance(record, dict) else enumerate(record)
-    for key, value in items:
-        path = "{0}{1}".format(prefix, key)
-        yield path
-        if isinstance(value, (dict, list)):
-            yield from paths(value, path + ".")
-
-
 PATHS = sorted(paths(facts()))
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(st.sampled_from(PATHS), JSON, min_size=1, max_size=4))
-def test_hostile_facts_are_answered(changes):
+def test_hostile_facts_are_judged(changes):
     record, before = facts(), earlier()
     for path, value in changes.items():
         for target in (record, before):
             try:
                 change(target, path, value)
             except (KeyError, TypeError, AttributeError, IndexError, ValueError):
-                continue  # an earlier change took the way there
+                continue  # an earlier change removed the path
     health = judge(record, before, None, NOW_S)
     assert health["state"] in {*STATES, "NOT_APPLICABLE"}
     assert health["severity"] in SEVERITIES

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes one report of many hosts, from the registered results of clock_health."""
+
+import os
+import re
+import stat
+import sys
+import tempfile
+import time
+
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.cipu.clock.plugins.module_utils._health import table
+from ansible_collections.cipu.clock.plugins.module_utils._health.options import (
+    AUDIT_ARGUMENT_SPEC,
+    NEVER,
+)
+from ansible_collections.cipu.clock.plugins.module_utils._health.report import build, to_json
+from ansible_collections.cipu.clock.plugins.module_utils._health.row import (
+    HEALTH_KEYS,
+    NAME_LIMIT,
+    row_without_facts,
+)
+
+display = Display()
+
+FAILING = {"critical": ("critical", "unknown"), "warning": ("critical", "unknown", "warning")}
+COLOURS = {
+    "critical": C.COLOR_ERROR,
+    "unknown": C.COLOR_UNREACHABLE,
+    "warning": C.COLOR_WARN,
+    "ok": C.COLOR_OK,
+}
+NAMES_SHOWN = 10
+REPORT_PATH = "cipu-clock-audit.json"
+# Option -> the variable of the playbook audit behind it, and the default.
+FACTLESS = {
+    "report_path": ("cipu_audit_report_path", REPORT_PATH),
+    "fail_on": ("cipu_audit_fail_on", NEVER),
+}
+# Messages of ansible-core 2.19 start with this.
+TASK_FAILED = "Task failed: "
+COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROW_KEYS = (
+    "zone",
+    "taken_at_s",
+    "kernel",
+    "driver_version",
+    "clock",
+    "chrony_source",
+    "error_bound_ns",
+)
+UNREACHABLE_ADVICE = "Check that the host is up and that you can log in to it."
+
+
+def terminal_width(stream):
+    """Columns of COLUMNS or of the terminal; a default where there is neither."""
+    try:
+        return int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or table.WIDTH_DEFAULT
+    except (OSError, ValueError, AttributeError):
+        return table.WIDTH_DEFAULT
+
+
+def version():
+    """Version of the collection, as installed or as a checkout."""
+    for name in ("MANIFEST.json", "galaxy.yml"):
+        try:
+            with open(os.path.join(COLLECTION, name), encoding="utf-8") as source:
+                found = re.search(r'^\s*"?version"?: "?([0-9][0-9A-Za-z.+-]*)', source.read(), re.M)
+        except OSError:
+            continue
+        if found:
+            return found.group(1)[:32]
+    return "unknown"
+
+
+# At import, in the main process: worker processes are detached from the terminal.
+WIDTH = terminal_width(sys.stdout)
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        _validation, args = self.validate_argument_spec(argument_spec=AUDIT_ARGUMENT_SPEC)
+        variables = task_vars or {}
+        _refuse_facts(args, self._task.args, variables)
+        names = args["hosts"]
+        if names is None:
+            names = variables["ansible_play_hosts_all"]
+        rows = [
+            _row(name, variables["hostvars"].raw_get(name), args["result"], args["zone_variable"])
+            for name in names
+        ]
+        report = build(rows, time.time(), version(), args["thresholds"])
+        text = to_json(report)
+        result.update(changed=False, fleet=report["fleet"])
+        if args["show"]:
+            for line, severity in table.lines(report, WIDTH):
+                display.display(line, color=COLOURS.get(severity))
+        if args["report_path"]:
+            result["report_path"] = _path(args["report_path"])
+            write(result["report_path"], text)
+            if args["show"]:
+                display.display("Report: " + result["report_path"])
+        failing = FAILING.get(args["fail_on"], ())
+        failed = [one["host"] for one in rows if one["health"]["severity"] in failing]
+        if failed:
+            result.update(failed=True, msg=_failure(failed, args["fail_on"]))
+        return result
+
+
+def _refuse_facts(args, given, variables):
+    """Replaces options whose values come from a fact by their defaults.
+
+    A fact becomes a variable, and the task is templated with the variables of one of the hosts.
+    That host has no say in where the controller writes, nor in when the audit fails.
+    """
+    facts = variables.get("ansible_facts")
+    for option, (variable, default) in FACTLESS.items():
+        fact = facts.get(variable) if isinstance(facts, dict) else None
+        if fact is not None and str(fact) == str(given.get(option)):
+            args[option] = default
+            display.warning(
+                "{0} comes from a fact of host {1} and is ignored; {2} is used.".format(
+                    variable, variables.get("inventory_hostname"), default
+                )
+            )
+
+
+def _row(name, variables, result_name, zone_variable):
+    """The row of a host, under the inventory's name, from the result that its task registered."""
+    # A fact becomes a variable, too, and could pass for a result that was never registered.
+    facts = variables.get("ansible_facts")
+    if isinstance(facts, dict) and result_name in facts:
+        message = "The host returned a fact named {0}, the name of the audit's results."
+        return row_without_facts(name, message.format(result_name), UNREACHABLE_ADVICE)
+    registered = variables.get(result_name)
+    if isinstance(registered, dict) and isinstance(registered.get("clock"), dict):
+        health = {key: registered[key] for key in HEALTH_KEYS}
+        values = {key: registered[key] for key in ROW_KEYS}
+        return dict(values, host=str(name)[:NAME_LIMIT], health=health)
+    zone = variables.get(zone_variable)
+    zone = zone if isinstance(zone, str) and "{{" not in zone else None
+    if not isinstance(registered, dict):
+        return row_without_facts(name, "The host was not asked.", UNREACHABLE_ADVICE, zone)
+    unreachable = registered.get("unreachable")
+    what = "The host is unreachable" if unreachable else "The audit of the host failed"
+    message = str(registered.get("msg") or "no message")
+    if message.startswith(TASK_FAILED):
+        message = message[len(TASK_FAILED) :]
+    message = "{0}: {1}".format(what, message)
+    return row_without_facts(name, message, UNREACHABLE_ADVICE, zone)
+
+
+def _failure(names, fail_on):
+    shown = ", ".join(names[:NAMES_SHOWN])
+    more = len(names) - NAMES_SHOWN
+    return "cipu_audit_fail_on is {0}, and {1} of the hosts {2} as bad or worse: {3}{4}".format(
+        fail_on,
+        len(names),
+        "is" if len(names) == 1 else "are",
+        shown,
+        " and {0} more".format(more) if more > 0 else "",
+    )
+
+
+def _path(path):
+    """Relative paths start where ansible-playbook was started."""
+    return os.path.join(os.environ.get("PWD") or os.getcwd(), os.path.expanduser(path))
+
+
+def write(path, text):
+    """Replaces a regular file, or creates one, in one step; its mode is kept."""
+    folder = os.path.dirname(path)
+    temporary = None
+    try:
+        mode = 0o644
+        if os.path.lexists(path):
+            former = os.lstat(path)
+            if not stat.S_ISREG(former.st_mode):
+                raise AnsibleActionFail(
+                    "Cannot write the report to {0}: it is not a regular file. "
+                    "Set cipu_audit_report_path to another path.".format(path)
+                )
+            mode = stat.S_IMODE(former.st_mode)
+        handle, temporary = tempfile.mkstemp(prefix=".cipu-audit-", dir=folder)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            os.fchmod(stream.fileno(), mode)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise AnsibleActionFail(
+            "Cannot write the report to {0}: {1}. Set cipu_audit_report_path to a path that you "
+            "can write to.".format(path, error.strerror or error)
+        )
+    finally:
+        if temporary:
+            os.unlink(temporary)

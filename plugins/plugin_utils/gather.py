@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs clock_facts on a host for an action plugin, and keeps the facts of the clock alone.
+
+What a module returns can set facts, add hosts and mark the host as unreachable. A host that may be
+compromised gets no say in that.
+"""
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+
+MODULE = "cipu.clock.clock_facts"
+FACT = "cipu_clock"
+
+
+def gather(action, arguments, variables):
+    """The facts as the host returned them, or None and the reason."""
+    try:
+        returned = action._execute_module(
+            module_name=MODULE, module_args=arguments, task_vars=variables
+        )
+        action._remove_tmp_path(action._connection._shell.tmpdir)
+    except AnsibleConnectionFailure:
+        # The host is unreachable, and Ansible counts it as that.
+        raise
+    except RecursionError:
+        return None, "The facts are malformed: they are nested too deeply."
+    except (AnsibleError, ValueError) as error:
+        # ansible-core refuses some replies itself.
+        if "surrogates not allowed" in str(error):
+            return None, "The facts are malformed: they are not valid Unicode."
+        return None, "clock_facts failed: {0}".format(error)
+    facts = returned.get("ansible_facts")
+    facts = facts.get(FACT) if isinstance(facts, dict) else None
+    if facts is None or returned.get("failed"):
+        message = returned.get("msg") or "it returned no facts of the clock"
+        return None, "clock_facts failed: {0}".format(message)
+    return facts, None

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Schemas and tables in the docs are the ones that tests/generated writes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("yaml")
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="a tool of developers, Python 3.11")
+def test_generated_files_are_current():
+    command = [sys.executable, os.path.join(ROOT, "tests/generated"), "--check"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout.decode()
