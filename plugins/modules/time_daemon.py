@@ -85,6 +85,12 @@ missing:
   type: list
   elements: str
   sample: [systemd-timesyncd.service]
+servers:
+  description: NTP servers in the configuration of the daemons that ran before, as lines for chrony.
+  returned: always
+  type: list
+  elements: str
+  sample: [pool 2.debian.pool.ntp.org]
 units:
   description: State of each time daemon's unit before the run, by unit name.
   returned: always
@@ -101,7 +107,8 @@ daemons:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cipu.clock.plugins.module_utils._host import units
+from ansible_collections.cipu.clock.plugins.module_utils._host import ntp_servers, units
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 SPEC = {
     "running": {"type": "list", "elements": "str", "default": []},
@@ -249,8 +256,9 @@ class Switch:
             for unit in self.running:
                 self.command("start", unit)
 
-    def daemons(self):
-        names = {units.daemon(u) for u, fields in self.show().items() if units.runs(fields)}
+    def daemons(self, shown=None):
+        shown = self.show() if shown is None else shown
+        names = {units.daemon(u) for u, fields in shown.items() if units.runs(fields)}
         return sorted(name for name in names if name)
 
 
@@ -269,7 +277,8 @@ def record(shown):
             "enabled": fields.get("UnitFileState", ""),
         }
         for unit, fields in shown.items()
-        if units.daemon(unit) and fields.get("LoadState") != "not-found"
+        # A daemon may run on after its package was removed.
+        if units.daemon(unit) and (fields.get("LoadState") != "not-found" or units.runs(fields))
     }
 
 
@@ -294,6 +303,7 @@ def main():
         "actions": work.actions,
         "units": record(shown),
         "missing": work.missing(shown),
+        "servers": ntp_servers.of_daemons(Tree(), work.daemons(shown)),
         "daemons": work.daemons(),
     }
     if failure:

@@ -17,6 +17,8 @@ REFUSED = "/run/cipu-refclock.refused"
 UNIT = "cipu-refclock.service"
 UNIT_PATH = "/etc/systemd/system/" + UNIT
 RULE = "/etc/udev/rules.d/61-cipu-refclock.rules"
+FORMER_SERVERS = "former-servers.conf"
+FORMER_HEAD = "# NTP servers of the former time daemon, kept by cipu.clock.chrony_refclock.\n"
 WRITTEN_BY = "# Written by cipu.clock.chrony_refclock; changes are overwritten.\n"
 
 SCRIPT_TEXT = """#!/bin/sh
@@ -37,7 +39,7 @@ wanted() {{
     test "$directive" = refclock || continue
     node=${{device%%:*}}
     test -c "$node" || continue
-    echo "# $node is $(stat -L -c 'inode %i of %t:%T, changed at %Z' "$node")"
+    echo "# $node is $(stat -L -c 'device %t:%T, inode %i' "$node")"
     echo "$directive $driver $device $options"
   done <"$list"
 }}
@@ -57,11 +59,13 @@ prepare() {{
   if command -v restorecon >/dev/null; then restorecon "${{snippet%/*}}" "$snippet"; fi
 }}
 
-# systemd sets EXIT_CODE, EXIT_STATUS and INVOCATION_ID. Only a fatal error that names a PHC counts: a
+# systemd sets SERVICE_RESULT and INVOCATION_ID. Only a fatal error that names a PHC counts: a
 # mistake elsewhere in the configuration must not cost the refclock.
 ended() {{
-  test "${{EXIT_CODE:-}}" = exited && test "${{EXIT_STATUS:-0}}" = 1 && test -e "$snippet" || return 0
-  if journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=${{INVOCATION_ID:-none}}" | grep -q '/dev/.*ptp\\|PHC\\|PTP_'; then
+  test "${{SERVICE_RESULT:-}}" = exit-code && test -e "$snippet" || return 0
+  journalctl --sync
+  if journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=${{INVOCATION_ID:-none}}" |
+      grep -q '/dev/.*ptp\\|PHC\\|PTP_'; then
     cp -f "$snippet" "$refused"
   fi
 }}
@@ -71,12 +75,9 @@ update() {{
   text=$(wanted)
   test "$text" != "$have" || return 0
   if test -e "$refused" && test "$text" = "$(cat "$refused")"; then return 0; fi
-  for unit in {units}; do
-    systemctl is-active --quiet "$unit" || continue
-    echo "the refclocks of $unit changed; restarting it"
-    systemctl restart "$unit" || systemctl restart "$unit"
-    return
-  done
+  echo "refclocks came or went: restarting {service}.service if it runs"
+  # After a failed start the refclock is left out, see above.
+  systemctl try-restart {service}.service || systemctl start {service}.service
 }}
 
 case ${{1:-}} in
@@ -105,18 +106,30 @@ ExecStart=/bin/sh {script} update
 """
 
 # `restart`, since a `start` would be lost while the unit runs for an earlier event.
-RULE_TEXT = """{written_by}SUBSYSTEM=="ptp", RUN+="/bin/systemctl --no-block restart {unit}"
+RULE_TEXT = """{written_by}#
+# Links that some distributions do not create. The number of /dev/ptp0 may change at each boot.
+SUBSYSTEM!="ptp", GOTO="cipu_refclock_end"
+ATTR{{clock_name}}=="KVM virtual PTP", SYMLINK+="ptp_kvm"
+ATTR{{clock_name}}=="hyperv", SYMLINK+="ptp_hyperv"
+ATTR{{clock_name}}=="ena-ptp-*", SYMLINK+="ptp_ena"
+ATTR{{clock_name}}=="vmclock", SYMLINK+="ptp_vmclock"
+RUN+="/bin/systemctl --no-block restart {unit}"
+LABEL="cipu_refclock_end"
 """
 
 
-def script(service):
+def script(service, root="/"):
     return SCRIPT_TEXT.format(
         written_by=WRITTEN_BY,
-        list=LIST,
-        snippet=SNIPPET,
-        refused=REFUSED,
-        units=service,
+        list=under(root, LIST),
+        snippet=under(root, SNIPPET),
+        refused=under(root, REFUSED),
+        service=service,
     )
+
+
+def under(root, path):
+    return root.rstrip("/") + path
 
 
 def dropin():
