@@ -102,6 +102,8 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
+# A later event stops the run of an earlier one.
+SuccessExitStatus=SIGTERM
 ExecStart=/bin/sh {script} update
 """
 
