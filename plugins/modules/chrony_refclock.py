@@ -242,6 +242,12 @@ class Refclock:
             )
         wanted = self.machinery()
         found = layout.Layout(self.config).dropin(self.path)
+        if layout.MARK in layout.lines_of(main):
+            # Without the marked line, if the administrator added one in the meantime.
+            cleaned = layout.without_confdir(main)
+            other = layout.Layout(self.config, {self.config: cleaned}).dropin(self.path)
+            if other:
+                found, wanted[self.config] = other, (cleaned, 0o644)
         if found is None:
             if not self.params["add_confdir"]:
                 raise Refused(
@@ -251,8 +257,6 @@ class Refclock:
                     )
                 )
             wanted[self.config] = (layout.with_confdir(main, self.folder()), 0o644)
-        elif layout.MARK in layout.lines_of(main):
-            found = self.without_own_line(main, wanted) or found
         self.path = found or self.path
         wanted[self.path] = (self.dropin(), 0o644)
         self.add_former_servers(wanted)
@@ -266,14 +270,6 @@ class Refclock:
         lines = [line for line in lines if line.split()[1] not in named]
         if lines:
             wanted[path] = (to_bytes(texts.FORMER_HEAD + "\n".join(lines) + "\n"), 0o644)
-
-    def without_own_line(self, main, wanted):
-        """Drop the marked line if the administrator added one, so that no file is read twice."""
-        cleaned = layout.without_confdir(main)
-        found = layout.Layout(self.config, {self.config: cleaned}).dropin(self.path)
-        if found:
-            wanted[self.config] = (cleaned, 0o644)
-        return found
 
     def folder(self):
         return os.path.dirname(self.params["path"])
