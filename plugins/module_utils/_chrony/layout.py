@@ -94,7 +94,7 @@ class Layout:
             if name in {"server", "pool", "peer"} and arguments
         }
 
-    def dropin(self, preferred):
+    def dropin(self, preferred, volatile=VOLATILE):
         """Path of a drop-in that chronyd would read exactly once, or None."""
         candidates = [preferred]
         for _path, found in self.walk():
@@ -104,7 +104,7 @@ class Layout:
                     folders = [os.path.dirname(arguments[0])]
                 candidates += [os.path.join(f, os.path.basename(preferred)) for f in folders]
         for path in candidates:
-            if path.startswith("/") and not (path.startswith(VOLATILE) and path != preferred):
+            if path.startswith("/") and not (path.startswith(volatile) and path != preferred):
                 changes = dict(self.changes)
                 changes[path] = b""
                 if Layout(self.main, changes).times_read(path) == 1:

@@ -30,7 +30,9 @@ def test_units_of_time_daemons(unit, name):
     assert system.parse_units(show(unit)) == ({name: 7}, set())
 
 
-@pytest.mark.parametrize("unit", ["ssh.service", "phc2sys@.service", "phc2sys@eth0.timer", "a@b.service"])
+@pytest.mark.parametrize(
+    "unit", ["ssh.service", "phc2sys@.service", "phc2sys@eth0.timer", "a@b.service"]
+)
 def test_other_units(unit):
     assert units.daemon(unit) is None
 
@@ -59,12 +61,16 @@ def test_a_chronyd_that_restarts_without_its_device_is_named(tmp_path):
         chronyc=Outcome(1, "506 Cannot talk to daemon\n"),
         systemctl=show("chrony.service", "activating", "auto-restart", 0),
     )
-    files = {name: text for name, text in FILES.items() if name not in {"dev/ptp_cipu", "proc/77/comm"}}
+    files = {
+        name: text for name, text in FILES.items() if name not in {"dev/ptp_cipu", "proc/77/comm"}
+    }
     facts = MadeUp(tmp_path, files, said).facts()
     assert facts["time_daemons"] == []
     assert facts["chrony"]["status"] == "restarting"
     assert facts["chrony"]["missing_devices"] == ["/dev/ptp_cipu"]
-    assert any("/dev/ptp_cipu" in line and "fails and restarts" in line for line in facts["missing"])
+    assert any(
+        "/dev/ptp_cipu" in line and "fails and restarts" in line for line in facts["missing"]
+    )
 
 
 def test_a_refclock_that_waits_for_its_device_is_named(tmp_path):
@@ -125,7 +131,8 @@ def test_option_f_of_a_daemon_that_does_not_run(tmp_path, name, text, path):
 
 
 @pytest.mark.parametrize(
-    ("version", "old"), [("3.5", True), ("3.5.1", True), ("4.0", False), ("10.1", False), (None, False)]
+    ("version", "old"),
+    [("3.5", True), ("3.5.1", True), ("4.0", False), ("10.1", False), (None, False)],
 )
 def test_too_old(version, old):
     assert daemon.too_old(version) is old

@@ -13,7 +13,6 @@ from ansible_collections.cipu.clock.plugins.module_utils._chrony.configtest impo
 from ansible_collections.cipu.clock.plugins.module_utils._host import commands
 from ansible_collections.cipu.clock.plugins.module_utils._host.files import Unwritable
 from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
-
 from ansible_collections.cipu.clock.tests.unit.plugins.modules.private_chrony import (
     CHRONYD,
     NtpServer,
@@ -75,8 +74,10 @@ def test_a_selected_server_may_be_named_by_address(host, ntp):
 @pytest.mark.parametrize("step_s", [3600, -3600])
 def test_waiting_does_not_follow_the_wall_clock(host, monkeypatch, step_s):
     real, began = time.time, time.monotonic()
-    monkeypatch.setattr(time, "time", lambda: real() + (step_s if time.monotonic() > began + 1 else 0))
-    with pytest.raises(Refused, match="did not select CIPU within 3 s; it selected nothing"):
+    monkeypatch.setattr(
+        time, "time", lambda: real() + (step_s if time.monotonic() > began + 1 else 0)
+    )
+    with pytest.raises(Refused, match=r"did not select CIPU within 3 s; it selected nothing"):
         host.present(selects="CIPU", timeout_s=3)
     assert 3 <= time.monotonic() - began < 15
 
@@ -94,7 +95,7 @@ def test_a_refused_option_is_named_and_nothing_is_changed(host):
 
 
 def test_an_option_of_a_refclock_that_is_not_there_yet_is_tested_too(host):
-    with pytest.raises(Refused, match="the option bogus"):
+    with pytest.raises(Refused, match=r"the option bogus"):
         host.present(refclocks=[MISSING + " bogus 1"])
     assert host.restarts() == 0
 
@@ -106,14 +107,14 @@ def test_a_missing_device_leaves_chronyd_on_ntp(host, ntp):
 
 
 def test_a_refclock_that_must_be_selected_needs_its_device(host):
-    with pytest.raises(Refused, match="/dev/no_such_ptp does not exist.*Load its driver first"):
+    with pytest.raises(Refused, match=r"/dev/no_such_ptp does not exist.*Load its driver first"):
         host.present(refclocks=[MISSING], selects="CIPU")
     assert host.restarts() == 0
 
 
 def test_a_device_that_chronyd_cannot_use_is_rolled_back(host):
     before = host.files()
-    with pytest.raises(Refused, match="former files were restored and chronyd runs with them"):
+    with pytest.raises(Refused, match=r"former files were restored and chronyd runs with them"):
         host.present(refclocks=[NO_PHC])
     work = host.work()
     assert work.service.running()
@@ -130,7 +131,7 @@ def test_a_rollback_whose_restart_fails_is_no_rollback(host):
     with host.main.open("a") as main:
         main.write("refclock PHC /dev/null refid X\n")
     work = host.work(state="present")
-    with pytest.raises(Refused, match="files were restored, but .*restart.* failed"):
+    with pytest.raises(Refused, match=r"files were restored, but .*restart.* failed"):
         work.present()
     assert work.rolled_back is False
     assert not host.dropin.exists()
@@ -140,7 +141,7 @@ def test_what_is_not_selected_in_time_is_rolled_back(host):
     host.present()
     before = host.files()
     work = host.work(content="maxclockerror 40\n", selects="CIPU", timeout_s=0)
-    with pytest.raises(Refused, match="did not select CIPU within 0 s"):
+    with pytest.raises(Refused, match=r"did not select CIPU within 0 s"):
         work.present()
     assert work.rolled_back
     assert host.files() == before
@@ -150,7 +151,7 @@ def test_what_is_not_selected_in_time_is_rolled_back(host):
 def test_a_stopped_chronyd_is_stopped_again_by_a_rollback(host):
     host.stop()
     work = host.work(selects="CIPU", timeout_s=0)
-    with pytest.raises(Refused, match="chronyd is stopped again"):
+    with pytest.raises(Refused, match=r"chronyd is stopped again"):
         work.present()
     assert not work.service.running()
 
@@ -171,7 +172,7 @@ def test_absent_fails_if_chronyd_does_not_run_afterwards(host):
     before = host.files()
     host.main.write_text(host.main.read_text() + "refclock PHC /dev/null refid X\n")
     work = host.work(state="absent")
-    with pytest.raises(Refused, match="restart chrony.service failed"):
+    with pytest.raises(Refused, match=r"restart chrony.service failed"):
         work.absent()
     assert host.files().keys() == before.keys()
 
@@ -198,7 +199,7 @@ def test_mode_and_owner_are_kept(host):
 def test_a_link_is_not_replaced(host):
     (host.folder / "target").write_text("")
     host.dropin.symlink_to(host.folder / "target")
-    with pytest.raises((Refused, Unwritable), match="not a regular file"):
+    with pytest.raises((Refused, Unwritable), match=r"not a regular file"):
         host.present()
     assert host.dropin.is_symlink()
 
@@ -206,7 +207,7 @@ def test_a_link_is_not_replaced(host):
 def test_the_other_files_are_restored_if_one_cannot_be_written(host):
     before = host.files()
     (host.folder / "etc").write_text("")
-    with pytest.raises(Refused, match="other files were restored"):
+    with pytest.raises(Refused, match=r"other files were restored"):
         host.present(refclocks=[MISSING])
     assert {**before, "etc": b""} == host.files()
 
@@ -215,7 +216,7 @@ def test_a_failing_enable_is_a_failure(host):
     host.unit_file_state = "disabled"
     host.fails.add("enable")
     before = host.files()
-    with pytest.raises(Refused, match="enable chrony.service failed: enable was refused"):
+    with pytest.raises(Refused, match=r"enable chrony.service failed: enable was refused"):
         host.present(enable=True)
     assert host.files() == before
 
@@ -237,7 +238,7 @@ def test_a_chronyc_that_hangs_does_not_exceed_the_time_limit(host):
     slow.chmod(0o755)
     host.programs["chronyc"] = str(slow)
     began = time.monotonic()
-    with pytest.raises(Refused, match="did not select CIPU"):
+    with pytest.raises(Refused, match=r"did not select CIPU"):
         host.present(selects="CIPU", timeout_s=2)
     assert time.monotonic() - began < 20
 
@@ -274,7 +275,7 @@ def test_an_include_by_pattern_is_read(tmp_path, hosts):
 def test_a_main_file_that_reads_no_dropins_is_refused(tmp_path, hosts):
     host = hosts(tmp_path, "server 192.0.2.1\n")
     before = host.files()
-    with pytest.raises(Refused, match="reads no drop-ins.*or set add_confdir"):
+    with pytest.raises(Refused, match=r"reads no drop-ins.*or set add_confdir"):
         host.present()
     assert host.files() == before
 
@@ -304,7 +305,7 @@ def test_the_marked_line_goes_once_the_administrator_adds_one(tmp_path, hosts):
 def test_a_refused_marked_line_leaves_the_main_file(tmp_path, hosts):
     host = hosts(tmp_path, "server 192.0.2.1\n")
     before = host.files()
-    with pytest.raises(Refused, match="Nothing was changed"):
+    with pytest.raises(Refused, match=r"Nothing was changed"):
         host.present(add_confdir=True, content="bogus\n")
     assert host.files() == before
 
@@ -312,13 +313,13 @@ def test_a_refused_marked_line_leaves_the_main_file(tmp_path, hosts):
 def test_a_file_that_would_be_read_twice_is_refused(tmp_path, hosts):
     host = hosts(tmp_path, "confdir {0}/conf.d\ninclude {0}/conf.d/*.con[f]\n")
     (tmp_path / "conf.d/own.conf").write_text("")
-    with pytest.raises(Refused, match="reads no drop-ins|2 times"):
+    with pytest.raises(Refused, match=r"reads no drop-ins|2 times"):
         host.present()
 
 
 def test_a_second_refclock_of_the_same_device_is_refused(host):
     (host.folder / "conf.d/own.conf").write_text("refclock PHC /dev/no_such_ptp:nocrossts\n")
-    with pytest.raises(Refused, match="two refclocks of /dev/no_such_ptp"):
+    with pytest.raises(Refused, match=r"two refclocks of /dev/no_such_ptp"):
         host.present(refclocks=[MISSING])
 
 
@@ -334,7 +335,7 @@ def test_an_old_chrony_is_refused_and_the_main_file_is_not_touched(tmp_path, hos
     old.chmod(0o755)
     host.programs["chronyd"] = str(old)
     before = host.files()
-    with pytest.raises(Refused, match="chrony 3.5 is too old: drop-ins need 4.0"):
+    with pytest.raises(Refused, match=r"chrony 3\.5 is too old: drop-ins need 4\.0"):
         host.present(add_confdir=True)
     assert host.files() == before
 
