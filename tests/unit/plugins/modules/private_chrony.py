@@ -5,6 +5,7 @@ There is no systemd where unit tests run, so its part is played here: it starts 
 chronyd, after the helper script of the unit's drop-in if there is one.
 """
 
+import getpass
 import os
 import shutil
 import signal
@@ -34,7 +35,8 @@ def free_port():
 
 def start(main):
     """Start a chronyd that leaves the clock alone. Its exit status and what it printed."""
-    argv = [CHRONYD, "-x", "-u", "root", "-f", str(main)]
+    user = getpass.getuser()
+    argv = [CHRONYD, "-x", "-U", "-u", user, "-f", str(main)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
     return done.returncode, done.stderr + done.stdout
 
