@@ -19,7 +19,10 @@ from ansible_collections.cipu.clock.plugins.module_utils._host.commands import O
 from ansible_collections.cipu.clock.plugins.modules import chrony_refclock
 
 CHRONYD = commands.which("chronyd")
-needs_chronyd = pytest.mark.skipif(CHRONYD is None, reason="chrony is not installed")
+needs_chronyd = pytest.mark.skipif(
+    CHRONYD is None or os.geteuid() != 0,
+    reason="needs chrony and root: chronyd answers chronyc's commands to root only",
+)
 SETTINGS = """bindcmdaddress {0}/chronyd.sock
 cmdport 0
 port 0
