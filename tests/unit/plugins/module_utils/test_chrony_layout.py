@@ -86,16 +86,20 @@ def reference(rng, folders):
     )
 
 
+def accepted_layouts(folder):
+    """Random layouts that chronyd accepts, with the directives that it reads."""
+    for seed in range(SEEDS):
+        (folder / str(seed)).mkdir()
+        main = random_layout(folder / str(seed), seed)
+        ok, lines = printed(main)
+        if ok:
+            yield seed, folder / str(seed), main, lines
+
+
 @needs_chronyd
 def test_the_layout_reads_what_chronyd_reads(tmp_path):
     accepted = 0
-    for seed in range(SEEDS):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        main = random_layout(folder, seed)
-        ok, lines = printed(main)
-        if not ok:
-            continue
+    for seed, folder, main, lines in accepted_layouts(tmp_path):
         accepted += 1
         assert read_by_layout(Layout(str(main))) == lines, (seed, main.read_text())
         # A trial copy reads the same, whatever the level of a file.
@@ -108,12 +112,7 @@ def test_the_layout_reads_what_chronyd_reads(tmp_path):
 @needs_chronyd
 def test_a_chosen_dropin_is_read_once_by_chronyd(tmp_path):
     chosen = 0
-    for seed in range(SEEDS):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        main = random_layout(folder, seed)
-        if not printed(main)[0]:
-            continue
+    for seed, folder, main, _lines in accepted_layouts(tmp_path):
         path = Layout(str(main)).dropin(str(folder / "a" / "cipu.conf"), volatile=())
         if path is None:
             continue
