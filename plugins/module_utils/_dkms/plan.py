@@ -168,7 +168,9 @@ def predicted(records, wanted, steps):
             # The build folder of a version that DKMS cannot remove; its entry stays.
             version = argv[-1].split("/")[-3]
             if after.get(version, {}).get(kernel):
-                after[version][kernel] = "broken"
+                others = set(after[version]) - {kernel}
+                is_left = any(RANK[after[version][k]] >= RANK["built"] for k in others)
+                after[version][kernel] = "added" if is_left else "broken"
         elif verb == "add":
             of_version = after.get(wanted.version) or dict.fromkeys(wanted.kernels, "added")
             after[wanted.version] = {
