@@ -33,8 +33,10 @@ class ActionModule(ActionBase):
             time.sleep(min(max(args["delay_s"], 1), left_s))
         result["checks"] = checks
         if result.get("severity") in UNHEALTHY and args["required"]:
+            # A failed task sets no facts; without them its output can be read.
+            result.pop("ansible_facts")
             result["failed"] = True
-            result["msg"] = "The host is {0} {1} s after the last change.".format(
+            result["msg"] = "The host was not healthy within {1} s: {0}".format(
                 result["msg"], args["timeout_s"]
             )
         return result

@@ -99,6 +99,13 @@ record:
           module is loaded, C(loaded_version) its version or null.
       type: dict
       sample: {installed: {"6.1.0-40-amd64": "0.1.0"}, loaded: true, loaded_version: "0.1.0"}
+restore:
+  description:
+    - The recorded text files as O(cipu.clock.file_tree#module:files), which restores them.
+  returned: with O(state=present)
+  type: list
+  elements: dict
+  sample: [{path: /etc/modprobe.d/ptp_cipu.conf, state: absent}]
 existing:
   description: Whether the record existed before this task.
   returned: always
@@ -252,6 +259,22 @@ def load(path):
     return record
 
 
+def restorable(record):
+    """The files as options of cipu.clock.file_tree; what is no text is left out."""
+    files = []
+    for path, former in sorted(record["files"].items()):
+        if former is None:
+            files.append({"path": path, "state": "absent"})
+            continue
+        try:
+            content = base64.b64decode(former["content"] or b"").decode("utf-8")
+        except (KeyError, TypeError, ValueError):
+            continue
+        if former["content"] is not None:
+            files.append({"path": path, "content": content, "mode": former.get("mode", "0644")})
+    return files
+
+
 def remove(path):
     """Removes the record, and its folder when nothing else is in it."""
     os.unlink(path)
@@ -276,11 +299,16 @@ def run(module):
         return {"changed": existing, "existing": existing}
     record = load(path)
     if record is not None:
-        return {"changed": False, "existing": True, "record": record}
+        return result(record, existing=True)
     record = take(params)
     if not module.check_mode:
         write(module, path, to_bytes(json.dumps(record, indent=1, sort_keys=True) + "\n"), 0o600)
-    return {"changed": True, "existing": False, "record": record}
+    return result(record, existing=False)
+
+
+def result(record, existing):
+    restore = restorable(record)
+    return {"changed": not existing, "existing": existing, "record": record, "restore": restore}
 
 
 def main():
@@ -295,10 +323,10 @@ def main():
         supports_check_mode=True,
     )
     try:
-        result = run(module)
+        outcome = run(module)
     except (Unusable, Unwritable, OSError) as reason:
         module.fail_json(msg="host_record: {0}".format(reason))
-    module.exit_json(**result)
+    module.exit_json(**outcome)
 
 
 if __name__ == "__main__":

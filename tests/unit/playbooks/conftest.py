@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.playbooks.fleet import Fleet
+from .fleet import Fleet
 
 MOUNT = "mount -t overlay overlay -o lowerdir=/,upperdir={0}/u,workdir={0}/w {0}/m"
 PROBE = MOUNT + " && readlink /proc/self/ns/pid"

@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.unit.plugins import made
+from ..plugins import made
 
 ROOT = Path(__file__).resolve().parents[3]
 SIM = Path(__file__).with_name("sim")
@@ -96,7 +96,7 @@ class Host:
             if (
                 path.is_file()
                 and "__pycache__" not in name
-                and not name.startswith("simulated/log")
+                and not name.startswith(("simulated/log", "root/"))
             ):
                 found[name] = path.read_bytes()
         return found
@@ -105,8 +105,17 @@ class Host:
 def healthy():
     facts = copy.deepcopy(made.facts())
     facts["kernel"].update(running=KERNEL, next=KERNEL)
-    facts["kernel"]["bootable"] = [{"release": KERNEL, "has_headers": True, "has_module": True}]
+    kernel = {"release": KERNEL, "has_headers": True, "has_module": True}
+    facts["kernel"]["bootable"] = [dict(kernel, headers_package=f"linux-headers-{KERNEL}")]
+    facts["kernel"]["headers_meta"] = "linux-headers-amd64"
     return facts
+
+
+def core216():
+    """The Python of ansible-core 2.16, which tests/unit/targets installs; None before it ran."""
+    cache = Path(os.environ.get("CIPU_CACHE", ROOT / ".cache"))
+    python = cache / "venv-core216/bin/python"
+    return str(python) if python.exists() else None
 
 
 class Result:
@@ -168,6 +177,15 @@ class Fleet:
             *arguments,
         ]
         return self.run(command)
+
+    def role(self, name, **variables):
+        play = {"hosts": "all", "gather_facts": False}
+        play["tasks"] = [{"include_role": {"name": f"cipu.clock.{name}"}}]
+        path = self.folder / "role.json"
+        path.write_text(json.dumps([play]))
+        extra = ("--extra-vars", json.dumps(variables))
+        command = [self.python, "-m", "ansible", "playbook", "--inventory", self.inventory()]
+        return self.run([*command, path, *extra])
 
     def run(self, command):
         began_s, spent = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
