@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of a host's clocks chronyd is to take, and why."""
+"""Which of a host's clocks chronyd uses, and why."""
 
 DOCUMENTATION = r"""
 name: refclock_choice
-short_description: The best clock that a host has for chronyd, and why it is that one
+short_description: Choose the PHC refclock of a host
 version_added: 0.1.0
 author:
   - The cipu.clock maintainers (@cipu-clock)
 description:
-  - Takes the facts of a host and returns the refclock that chronyd is to have. The order is the
-    CIPU clock, VMClock's PTP clock, KVM's, Hyper-V's, ENA's; without any of them NTP alone is left.
-  - A host with a CIPU function gets the CIPU clock even where its driver is not there yet, since a
-    rollout brings it.
-  - A clock that was measured and could not be read is passed over.
+  - Takes the facts of a host and returns the refclock for chronyd.
+  - By default this is the CIPU clock, and a host without a CIPU function gets no refclock. Other
+    clocks are used only if they are asked for.
+  - A host with a CIPU function gets the CIPU clock even if its driver is not installed yet, since a
+    rollout installs it.
+  - A clock whose measurement failed is not used.
+  - The device is always a link that udev maintains, never a number such as C(/dev/ptp0).
 options:
   _input:
     description: The facts C(cipu_clock) of M(cipu.clock.clock_facts).
@@ -20,10 +22,11 @@ options:
     required: true
   wanted:
     description:
-      - V(auto) takes the best one. Another value forces the clock of that kind, and V(ntp) none.
+      - Kind of the clock. V(auto) takes the first one that the host has of CIPU, VMClock, KVM,
+        Hyper-V and ENA. V(ntp) takes none.
     type: str
-    choices: [auto, cipu, vmclock, kvm, hyperv, ena, ntp]
-    default: auto
+    choices: [cipu, vmclock, kvm, hyperv, ena, auto, ntp]
+    default: cipu
 """
 
 EXAMPLES = r"""
@@ -35,14 +38,14 @@ RETURN = r"""
 _value:
   description:
     - C(kind) of the clock, V(ntp) for none; C(refclocks), a list of none or one; C(why), a
-      sentence; C(possible), false where the clock that was asked for is not there.
+      sentence; C(possible), false if the host lacks a clock that only some hosts are asked to use.
   type: dict
 """
 
 from ansible.errors import AnsibleFilterError
 
-# Best first. The parameters are those that each clock's vendor gives, with prefer; refid is what
-# chronyc shows.
+# In the order of V(auto). The udev rules of the roles driver and chrony make the links. The options
+# are those that each clock's vendor documents, with prefer. chronyc shows the refid.
 CHOICES = (
     (
         "cipu",
@@ -56,70 +59,81 @@ CHOICES = (
             "prefer": True,
         },
     ),
-    ("vmclock", "VMClock's PTP clock", {"refid": "VMCL", "poll": 0, "dpoll": -1, "prefer": True}),
-    ("kvm", "KVM's PTP clock", {"refid": "KVM", "poll": -1, "prefer": True}),
+    (
+        "vmclock",
+        "VMClock's PTP clock",
+        {"device": "/dev/ptp_vmclock", "refid": "VMCL", "poll": 0, "dpoll": -1, "prefer": True},
+    ),
+    (
+        "kvm",
+        "KVM's PTP clock",
+        {"device": "/dev/ptp_kvm", "refid": "KVM", "poll": -1, "prefer": True},
+    ),
     (
         "hyperv",
         "Hyper-V's PTP clock",
-        {"refid": "HYPV", "poll": 3, "dpoll": -2, "stratum": 2, "prefer": True},
+        {
+            "device": "/dev/ptp_hyperv",
+            "refid": "HYPV",
+            "poll": 3,
+            "dpoll": -2,
+            "stratum": 2,
+            "prefer": True,
+        },
     ),
-    ("ena", "ENA's PTP clock", {"refid": "ENA", "poll": 0, "delay": 0.00001, "prefer": True}),
+    (
+        "ena",
+        "ENA's PTP clock",
+        {"device": "/dev/ptp_ena", "refid": "ENA", "poll": 0, "delay": 0.00001, "prefer": True},
+    ),
 )
 NAMES = {kind: name for kind, name, _refclock in CHOICES}
-WANTED = ("auto", *NAMES, "ntp")
+WANTED = (*NAMES, "auto", "ntp")
 
 
 def readable(clock):
     return (clock.get("measurement") or {}).get("status") != "failed"
 
 
-def device(clock):
-    """A link that does not change its number where there is one, the node otherwise."""
-    return min(clock.get("links") or [clock.get("node")])
-
-
-def found(facts, kind):
-    """The refclock options that this host adds for a kind of clock, None where it has none."""
+def present(facts, kind):
+    """Whether the host has a clock of this kind."""
     if kind == "cipu":
-        return {} if facts.get("functions") else None
-    for clock in facts.get("clocks") or []:
-        if clock.get("kind") == kind and clock.get("node") and readable(clock):
-            return {"device": device(clock)}
-    return None
+        return bool(facts.get("functions"))
+    return any(c.get("kind") == kind and readable(c) for c in facts.get("clocks") or [])
 
 
-def refclock_choice(facts, wanted="auto"):
+def refclock_choice(facts, wanted="cipu"):
     if not isinstance(facts, dict) or "functions" not in facts:
-        raise AnsibleFilterError("refclock_choice wants the facts cipu_clock of clock_facts")
+        raise AnsibleFilterError("refclock_choice needs the facts cipu_clock of clock_facts.")
     if wanted not in WANTED:
         raise AnsibleFilterError(
-            "There is no clock {0} to choose; there are {1}.".format(wanted, ", ".join(WANTED))
+            "There is no clock {0}; use one of {1}.".format(wanted, ", ".join(WANTED))
         )
     if wanted == "ntp":
-        return choice("ntp", [], "NTP alone, because that was asked for.")
-    passed_over = []
+        return choice("ntp", [], "NTP only, as requested.")
+    absent = []
     for kind, name, refclock in CHOICES:
         if wanted not in ("auto", kind):
             continue
-        extra = found(facts, kind)
-        if extra is None:
-            passed_over.append(name)
-            continue
-        why = "{0}, because {1}.".format(
-            name[0].upper() + name[1:],
-            "that was asked for" if wanted == kind else reason(kind, passed_over),
-        )
-        return choice(kind, [dict(refclock, **extra)], why)
-    if wanted != "auto":
-        why = "{0} was asked for, and this host has none that can be read.".format(NAMES[wanted])
-        return choice(wanted, [], why[0].upper() + why[1:], possible=False)
-    return choice("ntp", [], "NTP alone, because this host has no PTP clock of its platform.")
+        if present(facts, kind):
+            return choice(kind, [dict(refclock)], reason(wanted, kind, name, absent))
+        absent.append(name)
+    if wanted == "cipu":
+        return choice("ntp", [], "This host has no CIPU function, so its time is left as it is.")
+    if wanted == "auto":
+        return choice("ntp", [], "This host has no usable PTP clock, so its time is left as it is.")
+    why = "{0} was requested, but this host has none that can be read."
+    name = NAMES[wanted]
+    return choice(wanted, [], why.format(name[0].upper() + name[1:]), possible=False)
 
 
-def reason(kind, passed_over):
+def reason(wanted, kind, name, absent):
+    subject = name[0].upper() + name[1:]
     if kind == "cipu":
-        return "this host has its PCI function"
-    return "this host has it and not " + " nor ".join(passed_over)
+        return "{0}, because this host has a CIPU function.".format(subject)
+    if wanted == kind:
+        return "{0}, as requested.".format(subject)
+    return "{0}, because this host does not have {1}.".format(subject, " or ".join(absent))
 
 
 def choice(kind, refclocks, why, possible=True):

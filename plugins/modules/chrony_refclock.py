@@ -4,58 +4,89 @@
 
 DOCUMENTATION = r"""
 module: chrony_refclock
-short_description: Hold a drop-in of chrony that is known to work
+short_description: Add PHC refclocks to chronyd by drop-in
 version_added: 0.1.0
 description:
-  - Writes one drop-in file for chronyd and one for its systemd unit. The administrator's files are
-    left alone.
-  - The whole configuration that would result is tested with C(chronyd -p) first. If chronyd refuses
-    it, nothing is changed, the daemon is not touched, and the message names option and version.
-  - After a change chronyd is restarted. If it does not run, or has not selected the source
-    O(selects) in time, the former files are put back and chronyd is restarted with them.
+  - Writes a drop-in file for chronyd and, for O(refclocks), the files that give chronyd a refclock
+    only while its device exists. Without its device chronyd runs on its NTP sources. The refclock
+    returns when the device returns.
+  - The administrator's files are not changed, except for one marked line if O(add_confdir=true) is
+    set and the main file reads no drop-ins.
+  - The resulting configuration is tested with C(chronyd -p) first. If chronyd refuses it, nothing
+    is changed, the daemon is not touched, and the message names the option and chrony's version.
+  - After a change chronyd is restarted. If it does not run, or does not select the source
+    O(selects) in time, the former files are restored and chronyd is restarted with them.
 author:
   - The cipu.clock maintainers (@cipu-clock)
 options:
   state:
-    description: V(absent) removes both files, and the unit's drop-in folder where that empties it.
+    description: V(absent) removes all files that this module writes, and the marked line.
     type: str
     choices: [present, absent]
     default: present
   content:
-    description: Text of the drop-in. Needed unless O(state=absent).
+    description: Content of the drop-in. Required if O(state=present).
     type: str
+  refclocks:
+    description:
+      - Refclock lines such as C(refclock PHC /dev/ptp_cipu refid CIPU). chronyd reads each of them
+        while its device exists. A refclock in O(content) is always read, and chronyd does not start
+        without its device.
+    type: list
+    elements: str
+    default: []
+  former_servers:
+    description:
+      - Server and pool lines of the former time daemon. Those that chronyd's files do not name are
+        written to C(former-servers.conf) beside the drop-in.
+      - If empty, an existing file is kept. O(state=absent) keeps it, too, since chronyd uses these
+        servers.
+    type: list
+    elements: str
+    default: []
   path:
-    description: The drop-in file. Its folder must be one that the main file's C(confdir) names.
+    description:
+      - Path to the drop-in. If chronyd does not read files in this folder, the first folder that it
+        reads is used with the same file name.
     type: path
     default: /etc/chrony/conf.d/cipu.conf
   config:
-    description: chronyd's main file. It is only read.
+    description:
+      - Path to chronyd's main file. By default the file that the running chronyd was started with
+        (C(-f)), or that it would be started with.
     type: path
-    default: /etc/chrony/chrony.conf
+  add_confdir:
+    description:
+      - Whether to add a marked C(confdir) line for the folder of O(path) to the main file if
+        chronyd reads no drop-ins.
+    type: bool
+    default: false
   service:
-    description: The systemd unit of chronyd, without suffix.
+    description: Name of chronyd's systemd unit, without suffix.
     type: str
     default: chrony
-  unit_content:
-    description: Text of C(cipu.conf) in the drop-in folder of the unit. Empty for none.
-    type: str
-    default: ''
+  enable:
+    description:
+      - Whether to enable the unit if it is disabled or masked. If V(false), such a unit is an error
+        and nothing is changed.
+    type: bool
+    default: false
   selects:
     description:
-      - Name of the source that chronyd must select, as C(chronyc sources) shows it.
-      - Empty for any source or none, so that a running daemon is enough.
+      - Name of the source that chronyd must select, as C(chronyc -N sources) shows it.
+      - If empty, it is enough that chronyd runs.
     type: str
     default: ''
   timeout_s:
-    description: How long chronyd may take to select O(selects), in seconds.
+    description: Number of seconds to wait until chronyd selects O(selects).
     type: int
     default: 90
 attributes:
   check_mode:
-    description: Says what would change. The configuration is tested all the same.
+    description: Returns what would change. The configuration is tested in check mode, too.
     support: full
   diff_mode:
-    description: Shows both files before and after.
+    description: Shows each file before and after.
     support: full
   idempotent:
     description: A second run changes nothing.
@@ -63,350 +94,358 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Have chronyd take its time from the clock
+- name: Add the CIPU clock to chronyd
   cipu.clock.chrony_refclock:
     content: |
-      refclock PHC /dev/ptp_cipu refid CIPU poll 0 dpoll -1 delay 0.000010 prefer
+      rtcsync
+    refclocks:
+      - refclock PHC /dev/ptp_cipu refid CIPU poll 0 dpoll -1 delay 0.000010 prefer
     selects: CIPU
 
-- name: Take it away again
+- name: Remove it
   cipu.clock.chrony_refclock:
     state: absent
 """
 
 RETURN = r"""
 actions:
-  description: Commands run and files written, or that would be.
+  description: Commands that were run and files that were written, or would be.
   returned: always
   type: list
   elements: str
   sample: ['write /etc/chrony/conf.d/cipu.conf', 'systemctl restart chrony']
 version:
-  description: Version of chronyd, none where it is not installed.
+  description: Version of chronyd. V(null) if it is not installed.
   returned: always
   type: str
   sample: '4.3'
+config:
+  description: Path to chronyd's main file. V(null) if there is none.
+  returned: always
+  type: str
+  sample: /etc/chrony/chrony.conf
+path:
+  description: Path to the drop-in.
+  returned: always
+  type: str
+  sample: /etc/chrony/conf.d/cipu.conf
 selected:
-  description: Name of the source that chronyd has selected, none if it has none.
+  description: Name of the source that chronyd has selected. V(null) if there is none.
   returned: always
   type: str
   sample: CIPU
 waited_s:
-  description: Seconds until the source was selected.
+  description: Number of seconds until the source was selected.
   returned: always
   type: float
-former:
-  description: Texts of the drop-in and of the unit's before the run, none where there was no file.
-  returned: always
-  type: dict
-  sample: {content: null, unit_content: null}
 rolled_back:
-  description: Whether the former files were put back.
+  description: Whether the former files were restored and chronyd is in its former state.
   returned: always
   type: bool
 """
 
 import os
-import re
-import shutil
-import tempfile
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.text.converters import to_bytes, to_text
-from ansible_collections.cipu.clock.plugins.module_utils._host.files import (
-    Unwritable,
-    difference,
-    read,
-    write,
+from ansible.module_utils.common.text.converters import to_bytes
+from ansible_collections.cipu.clock.plugins.module_utils._chrony import daemon, layout
+from ansible_collections.cipu.clock.plugins.module_utils._chrony import refclock_unit as texts
+from ansible_collections.cipu.clock.plugins.module_utils._chrony.configtest import (
+    UNCHANGED,
+    ConfigTest,
+    Refused,
 )
+from ansible_collections.cipu.clock.plugins.module_utils._chrony.fileset import FileSet
+from ansible_collections.cipu.clock.plugins.module_utils._chrony.service import Service
+from ansible_collections.cipu.clock.plugins.module_utils._host import commands
+from ansible_collections.cipu.clock.plugins.module_utils._host.files import Unwritable, difference
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 SPEC = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "content": {"type": "str"},
+    "refclocks": {"type": "list", "elements": "str", "default": []},
+    "former_servers": {"type": "list", "elements": "str", "default": []},
     "path": {"type": "path", "default": "/etc/chrony/conf.d/cipu.conf"},
-    "config": {"type": "path", "default": "/etc/chrony/chrony.conf"},
+    "config": {"type": "path"},
+    "add_confdir": {"type": "bool", "default": False},
     "service": {"type": "str", "default": "chrony"},
-    "unit_content": {"type": "str", "default": ""},
+    "enable": {"type": "bool", "default": False},
     "selects": {"type": "str", "default": ""},
     "timeout_s": {"type": "int", "default": 90},
 }
-CONFDIR = re.compile(r"^(\s*confdir\s+)(.*)$", re.MULTILINE | re.IGNORECASE)
+POLL_S = 0.5
 
 
-class Unusable(Exception):
-    """The drop-in cannot be had; the text says why."""
+class Refclock:
+    """`root` is where the files of systemd, udev and the refclock list are; tests set it."""
 
-
-def with_first(config, folder, before):
-    """The main file's text with `before` searched ahead of `folder`, None if it does not name that.
-
-    chronyd takes a file of the same name from the first of a confdir's folders only.
-    """
-    found = []
-
-    def put(match):
-        folders = match.group(2).split()
-        if os.path.normpath(folder) not in [os.path.normpath(name) for name in folders]:
-            return match.group(0)
-        found.append(folder)
-        return "{0}{1} {2}".format(match.group(1), before, match.group(2))
-
-    text = CONFDIR.sub(put, config)
-    return text if found else None
-
-
-def parse_version(text):
-    match = re.search(r"version (\S+)", text)
-    return match.group(1) if match else None
-
-
-def failing_line(error):
-    """Number and file of the line chronyd names, or None."""
-    match = re.search(r"at line (\d+) in file (\S+)", error)
-    return (int(match.group(1)), match.group(2)) if match else None
-
-
-def selected_source(text):
-    """Name of the selected source in the output of chronyc -c sources."""
-    for line in text.splitlines():
-        fields = line.split(",")
-        if len(fields) > 2 and fields[1] == "*":
-            return fields[2]
-    return None
-
-
-class Chrony:
-    def __init__(self, module):
-        self.module = module
+    def __init__(self, module, run=commands.run, which=commands.which, root="/"):
         self.params = module.params
+        self.check_mode = module.check_mode
+        self.tree = Tree(root)
         self.actions = []
+        self.files = FileSet(module, self.actions)
+        self.service = Service(module.params["service"], run, which, self.actions, self.check_mode)
+        self.run = run
+        self.chronyd = which("chronyd")
+        self.version = self.service.version(self.chronyd)
+        self.config = self.params["config"] or daemon.main_file(self.tree, self.service.pid())
+        self.path = self.params["path"]
         self.rolled_back = False
         self.waited_s = 0.0
-        self.unit = "/etc/systemd/system/{0}.service.d/cipu.conf".format(self.params["service"])
-        self.daemon = module.get_bin_path("chronyd", opt_dirs=["/usr/sbin", "/sbin"])
-        self.chronyc = module.get_bin_path("chronyc")
 
-    # --- what is ---
-    def version(self):
-        if not self.daemon:
-            return None
-        return parse_version(self.module.run_command([self.daemon, "-v"])[1])
+    def root(self, path):
+        return self.tree.path(path)
 
-    def selected(self):
-        if not self.chronyc:
-            return None
-        code, out, _err = self.module.run_command([self.chronyc, "-n", "-c", "sources"])
-        return selected_source(out) if code == 0 else None
+    # Files.
 
-    def running(self):
-        return (
-            self.module.run_command(["systemctl", "is-active", "-q", self.params["service"]])[0]
-            == 0
-        )
+    def machinery(self):
+        """Files besides the drop-in: path -> content and mode, or None for no file."""
+        unit_folder = "/etc/systemd/system/{0}.service.d".format(self.params["service"])
+        wanted = {
+            texts.LIST: None,
+            texts.SCRIPT: None,
+            unit_folder + "/cipu.conf": None,
+            texts.UNIT_PATH: None,
+            texts.RULE: None,
+        }
+        if self.params["state"] == "present" and self.params["refclocks"]:
+            lines = [" ".join(line.split()) for line in self.params["refclocks"]]
+            wanted = {
+                texts.LIST: (texts.WRITTEN_BY + "\n".join(lines) + "\n", 0o644),
+                texts.SCRIPT: (texts.script(self.params["service"], self.tree.root), 0o755),
+                unit_folder + "/cipu.conf": (texts.dropin(), 0o644),
+                texts.UNIT_PATH: (texts.unit(), 0o644),
+                texts.RULE: (texts.rule(), 0o644),
+            }
+        return {
+            self.root(path): value and (to_bytes(value[0]), value[1])
+            for path, value in wanted.items()
+        }
 
-    # --- the test before anything is changed ---
-    def test(self, wanted):
-        config = read(self.params["config"])
-        if config is None:
-            raise Unusable("{0} is missing: is chrony installed?".format(self.params["config"]))
-        folder = os.path.dirname(self.params["path"])
-        # Beside the main file, since a security profile may keep chronyd from other folders.
-        trial = tempfile.mkdtemp(prefix=".cipu-", dir=os.path.dirname(self.params["config"]))
-        try:
-            text = with_first(to_text(config), folder, trial)
-            if text is None:
-                raise Unusable(
-                    "{0} has no line 'confdir {1}', so the drop-in would not be read; "
-                    "add it".format(self.params["config"], folder)
+    def dropin(self):
+        text = self.params["content"]
+        if self.params["refclocks"]:
+            text += "confdir {0}\n".format(self.root(texts.SNIPPET_FOLDER))
+        return to_bytes(text)
+
+    def present_files(self):
+        """All wanted files. Raises Refused if chronyd would not read them, or not start."""
+        main = self.files.read(self.config) if self.config else None
+        if main is None:
+            raise Refused(
+                "{0} does not exist. Install chrony, or set config to its main file.".format(
+                    self.config or "chrony.conf"
                 )
-            os.chmod(trial, 0o755)
-            main, dropin = (
-                os.path.join(trial, "main"),
-                os.path.join(trial, os.path.basename(self.params["path"])),
             )
-            for path, content in ((main, to_bytes(text)), (dropin, wanted)):
-                write(self.module, path, content, 0o644)
-            code, _out, err = self.module.run_command([self.daemon, "-p", "-f", main])
-            if code:
-                raise Unusable(self.explain(err, main, dropin))
-        finally:
-            shutil.rmtree(trial)
+        wanted = self.machinery()
+        found = layout.Layout(self.config).dropin(self.path)
+        if layout.MARK in layout.lines_of(main):
+            # Without the marked line, if the administrator added one in the meantime.
+            cleaned = layout.without_confdir(main)
+            other = layout.Layout(self.config, {self.config: cleaned}).dropin(self.path)
+            if other:
+                found, wanted[self.config] = other, (cleaned, 0o644)
+        if found is None:
+            if not self.params["add_confdir"]:
+                raise Refused(
+                    "{0} reads no drop-ins, since it has no confdir or include line. Add the line "
+                    "'confdir {1}' to it, or set add_confdir. {2}".format(
+                        self.config, self.folder(), UNCHANGED
+                    )
+                )
+            wanted[self.config] = (layout.with_confdir(main, self.folder()), 0o644)
+        self.path = found or self.path
+        wanted[self.path] = (self.dropin(), 0o644)
+        self.add_former_servers(wanted)
+        return wanted
 
-    def explain(self, error, main, dropin):
-        """One sentence: which option of which line of which file this chronyd does not take."""
-        said = error.strip().splitlines()[-1] if error.strip() else "no reason given"
-        said = re.sub(r"^\S+Z ", "", said)
-        place = failing_line(error)
-        head = "chrony {0} does not take".format(self.version())
-        tail = "nothing was changed and the daemon was left alone"
-        if not place:
-            return "{0} the configuration: {1}; {2}".format(head, said, tail)
-        number, path = place
-        lines = to_text(read(path) or b"").splitlines()
-        line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
-        shown = {main: self.params["config"], dropin: self.params["path"]}.get(path, path)
-        option = self.refused_option(line)
-        what = "the option {0} in '{1}'".format(option, line) if option else "'{0}'".format(line)
-        return "{0} {1} (line {2} of {3}); {4}".format(head, what, number, shown, tail)
+    def add_former_servers(self, wanted):
+        changes = {path: value and value[0] for path, value in wanted.items()}
+        path = os.path.join(os.path.dirname(self.path), texts.FORMER_SERVERS)
+        named = layout.Layout(self.config, dict(changes, **{path: None})).servers()
+        lines = [line + " iburst" for line in self.params["former_servers"]]
+        lines = [line for line in lines if line.split()[1] not in named]
+        if lines:
+            wanted[path] = (to_bytes(texts.FORMER_HEAD + "\n".join(lines) + "\n"), 0o644)
 
-    def refused_option(self, line):
-        """The first option of a refclock line that is refused: it follows the longest good part."""
-        words = line.split()
-        if len(words) < 4 or words[0] != "refclock":
-            return None
-        good = 3
-        for end in range(3, len(words)):
-            trial = [self.daemon, "-p", "-f", os.devnull, " ".join(words[:end])]
-            if self.module.run_command(trial)[0] == 0:
-                good = end
-        return words[good]
+    def folder(self):
+        return os.path.dirname(self.params["path"])
 
-    # --- what is done ---
-    def command(self, *words):
-        self.actions.append(" ".join(words))
-        if self.module.check_mode:
-            return 0, "", ""
-        return self.module.run_command(list(words))
+    def absent_files(self):
+        wanted = self.machinery()
+        main = self.files.read(self.config) if self.config else None
+        wanted[self.params["path"]] = None
+        if main is not None:
+            found = layout.Layout(self.config, {self.params["path"]: b""}).dropin(self.path)
+            self.path = found or self.path
+            wanted[self.path] = None
+            if layout.MARK in layout.lines_of(main):
+                wanted[self.config] = (layout.without_confdir(main), 0o644)
+        return wanted
 
-    def put(self, path, content):
-        """Have the file so; none removes it. Says whether anything changed."""
-        if read(path) == content:
-            return False
-        self.actions.append("{0} {1}".format("remove" if content is None else "write", path))
-        if self.module.check_mode:
-            return True
-        if content is None:
-            folder = os.path.dirname(path)
-            os.unlink(path)
-            if folder.endswith(".service.d") and not os.listdir(folder):
-                os.rmdir(folder)
-            return True
-        write(self.module, path, content, 0o644)
-        return True
+    def test(self, wanted):
+        changes = {path: value and value[0] for path, value in wanted.items()}
+        # As it is while all devices exist.
+        lines = self.params["refclocks"] if self.params["state"] == "present" else []
+        snippet = to_bytes("\n".join(lines) + "\n") if lines else None
+        changes[self.root(texts.SNIPPET)] = snippet
+        tested = layout.Layout(self.config, changes)
+        if self.params["state"] == "present" and tested.times_read(self.path) != 1:
+            raise Refused(
+                "chronyd would read {0} {1} times; remove the extra include or confdir line from "
+                "its configuration. {2}".format(self.path, tested.times_read(self.path), UNCHANGED)
+            )
+        ConfigTest(self.run, self.chronyd, self.version).test(tested)
 
-    def put_all(self, dropin, unit):
-        changed = self.put(self.params["path"], dropin)
-        if self.put(self.unit, unit):
-            self.command("systemctl", "daemon-reload")
-            changed = True
-        return changed
-
-    def restart(self):
-        # A unit that failed too often in a row is not started any more until that count is cleared.
-        if not self.module.check_mode:
-            self.module.run_command(["systemctl", "reset-failed", self.params["service"]])
-        return self.command("systemctl", "restart", self.params["service"])[0] == 0
-
-    def settle(self):
-        """Wait until chronyd runs and has selected what it must. None, or why not."""
-        if self.module.check_mode:
-            return None
-        if not self.running():
-            return "chronyd does not run: {0}".format(self.journal())
-        wanted, start = self.params["selects"], time.time()
-        if not wanted:
-            return None
-        selected = self.selected()
-        while selected != wanted and time.time() - start < self.params["timeout_s"]:
-            time.sleep(0.5)
-            selected = self.selected()
-        self.waited_s = round(time.time() - start, 1)
-        if selected == wanted:
-            return None
-        if not self.running():
-            return "chronyd stopped: {0}".format(self.journal())
-        return "chronyd had not selected {0} after {1} s, but {2}".format(
-            wanted, self.params["timeout_s"], selected or "nothing"
-        )
-
-    def journal(self):
-        unit = self.params["service"]
-        code, out, _err = self.module.run_command(
-            ["journalctl", "-u", unit, "-t", "chronyd", "-n", "3", "-o", "cat"]
-        )
-        return (
-            " / ".join(out.split("\n")).strip(" /")
-            if code == 0 and out.strip()
-            else "no reason in the journal"
-        )
+    # State.
 
     def present(self):
         if self.params["content"] is None:
-            raise Unusable("content is needed unless state is absent")
-        wanted, unit = (
-            to_bytes(self.params["content"]),
-            to_bytes(self.params["unit_content"]) or None,
-        )
-        if not self.daemon:
-            if not self.module.check_mode:
-                raise Unusable("chronyd is not installed")
-            self.put_all(
-                wanted, unit
-            )  # a fresh host in check mode: the package would be there by now
+            raise Refused("content is required if state is present.")
+        if not self.chronyd:
+            if not self.check_mode:
+                raise Refused("chronyd is not installed.")
+            wanted = self.machinery()
+            wanted[self.path] = (self.dropin(), 0o644)
+            # A fresh host in check mode: by now the package would be installed.
+            self.files.apply(wanted)
             return
-        former = read(self.params["path"]), read(self.unit)
-        if former != (wanted, unit):
-            self.test(wanted)
-        try:
-            changed = self.put_all(wanted, unit)
-        except Unwritable:
-            # The one may have been written where the other could not be.
-            self.put_all(*former)
-            raise
-        if self.module.run_command(["systemctl", "is-enabled", "-q", self.params["service"]])[0]:
-            self.command("systemctl", "enable", self.params["service"])
-        if changed or not self.running():
-            self.restart()
-        problem = self.settle()
-        if problem and changed:
-            self.put_all(*former)
-            self.restart()
-            self.rolled_back = True
-            problem += "; the former drop-in was put back"
+        if daemon.too_old(self.version):
+            raise Refused(
+                "chrony {0} is too old: drop-ins need 4.0 or later. {1}".format(
+                    self.version, UNCHANGED
+                )
+            )
+        wanted = self.present_files()
+        problem = self.service.refusal(self.params["enable"])
         if problem:
-            raise Unusable(problem)
+            raise Refused("{0} {1}".format(problem, UNCHANGED))
+        if self.files.differ(wanted):
+            self.refuse_missing_device()
+            self.test(wanted)
+        self.apply(wanted, self.settle)
 
     def absent(self):
-        if self.put_all(None, None) and self.daemon:
-            self.restart()
+        wanted = self.absent_files()
+        if not self.files.differ(wanted):
+            return
+        if self.chronyd and self.config and not daemon.too_old(self.version):
+            self.test(wanted)
+        self.apply(wanted, lambda: None)
+
+    def refuse_missing_device(self):
+        for line in self.params["refclocks"]:
+            words = line.split()
+            device = words[2].partition(":")[0] if len(words) > 2 else ""
+            selected = self.params["selects"] and self.params["selects"] in words
+            if selected and not self.tree.exists(device) and not self.check_mode:
+                raise Refused(
+                    "{0} does not exist, so chronyd cannot select {1}. Load its driver first. "
+                    "{2}".format(device, self.params["selects"], UNCHANGED)
+                )
+
+    def apply(self, wanted, settle):
+        present = self.params["state"] == "present"
+        former = self.files.snapshot(wanted)
+        ran = self.service.running()
+        changed, problem = False, None
+        try:
+            changed = self.files.apply(wanted)
+        except Unwritable as reason:
+            # Some files may have been written before the one that could not be.
+            self.files.restore(former)
+            raise Refused("{0}. The other files were restored.".format(reason))
+        if changed:
+            self.reload()
+        if present and self.params["enable"]:
+            problem = self.service.enable()
+        if not problem and ((changed and ran) or (present and (not ran or self.stale()))):
+            problem = self.service.restart()
+        problem = problem or settle()
+        if problem and changed:
+            problem += self.roll_back(former, ran)
+        if problem:
+            raise Refused(problem)
+
+    def reload(self):
+        """Let systemd and udev read changed files, and clear the state of the former ones."""
+        self.files.remove_quietly(self.root(texts.REFUSED))
+        if self.params["state"] == "absent":
+            self.files.remove_quietly(self.root(texts.SNIPPET))
+        self.service.reload()
+
+    def roll_back(self, former, ran):
+        """Restore files and daemon. What to add to the message."""
+        self.files.restore(former)
+        self.files.remove_quietly(self.root(texts.REFUSED))
+        self.service.reload()
+        problem = self.service.restart() if ran else self.service.stop()
+        self.rolled_back = not problem
+        if problem:
+            return " The former files were restored, but {0}".format(problem)
+        return " The former files were restored and chronyd {0}.".format(
+            "runs with them" if ran else "is stopped again"
+        )
+
+    def stale(self):
+        """Whether chronyd was started without a refclock whose device exists now."""
+        if self.check_mode:
+            return False
+        snippet = self.tree.text(texts.SNIPPET) or ""
+        for line in self.params["refclocks"]:
+            words = line.split()
+            exists = len(words) > 2 and self.tree.exists(words[2].partition(":")[0])
+            if exists and " ".join(words) not in snippet:
+                return True
+        return False
+
+    def settle(self):
+        """Wait until chronyd has selected the wanted source. None, or what is wrong."""
+        wanted, start = self.params["selects"], time.monotonic()
+        if self.check_mode or not wanted:
+            return None
+        end = start + self.params["timeout_s"]
+        selected = self.service.selected(end)
+        while wanted not in selected and time.monotonic() < end:
+            time.sleep(POLL_S)
+            selected = self.service.selected(end)
+        self.waited_s = round(time.monotonic() - start, 1)
+        if wanted in selected:
+            return None
+        if not self.service.running():
+            return "chronyd stopped: {0}.".format(self.service.journal())
+        return "chronyd did not select {0} within {1} s; it selected {2}.".format(
+            wanted, self.params["timeout_s"], " or ".join(selected) or "nothing"
+        )
 
 
 def main():
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    module.run_command_environ_update = {"LC_ALL": "C"}
-    work = Chrony(module)
-    dropin, unit = module.params["path"], work.unit
-    before = {path: read(path) for path in (dropin, unit)}
+    work = Refclock(module)
     failure = None
     try:
         if module.params["state"] == "present":
             work.present()
         else:
             work.absent()
-    except (Unusable, Unwritable, OSError) as reason:
+    except (Refused, Unwritable) as reason:
         failure = str(reason)
-    after = {path: read(path) for path in before}
-    if module.check_mode and not failure:
-        wanted = module.params["state"] == "present"
-        after[dropin] = to_bytes(module.params["content"]) if wanted else None
-        after[unit] = to_bytes(module.params["unit_content"]) if wanted else None
+    except OSError as reason:
+        failure = "{0}.".format(reason)
+    selected = work.service.selected(time.monotonic() + POLL_S)
     result = {
         "changed": bool(work.actions),
         "actions": work.actions,
-        "version": work.version(),
-        "selected": work.selected(),
-        "former": {
-            "content": before[dropin] and to_text(before[dropin]),
-            "unit_content": before[unit] and to_text(before[unit]),
-        },
+        "version": work.version,
+        "config": work.config,
+        "path": work.path,
+        "selected": selected[0] if selected else None,
         "waited_s": work.waited_s,
         "rolled_back": work.rolled_back,
-        "diff": [
-            difference(path, before[path], after[path])
-            for path in (dropin, unit)
-            if before[path] != after[path]
-        ],
+        "diff": [difference(*change) for change in work.files.changes()],
     }
     if failure:
         module.fail_json(msg="chrony_refclock: {0}".format(failure), **result)

@@ -94,15 +94,32 @@ def parse_report(text):
         fields = line.split(",")
         tracking = tracking or parse_tracking(fields)
         source = parse_source(fields)
-        if source is not None and len(sources) < SOURCES_LIMIT:
+        if source is not None:
             sources.append(source)
         chosen = parse_selection(fields)
         if chosen is not None:
             selection[chosen[0]] = chosen[1]
+    sources = bounded(sources)
     for source in sources:
         if source["name"] in selection:
             source["selection"] = selection[source["name"]]
     return tracking, sources
+
+
+def bounded(sources):
+    """The first sources up to the limit, the selected one and refclocks among them in any case."""
+    first = sorted(sources, key=lambda source: (source["state"] != "*", source["mode"] != "#"))
+    kept = [id(source) for source in first[:SOURCES_LIMIT]]
+    return [source for source in sources if id(source) in kept]
+
+
+def selected_name(text):
+    """Name of the selected source in the output of `chronyc -c sources`, or None."""
+    for line in text.splitlines():
+        fields = line.split(",")
+        if len(fields) > 2 and fields[1] == "*":
+            return fields[2]
+    return None
 
 
 def selected(sources):

@@ -8,18 +8,22 @@ import json
 import os
 import time
 
-from ansible_collections.cipu.clock.plugins.module_utils._chrony import chronyc
+from ansible_collections.cipu.clock.plugins.module_utils._chrony import (
+    chronyc,
+    daemon,
+    refclock_unit,
+)
 from ansible_collections.cipu.clock.plugins.module_utils._dkms import status
 from ansible_collections.cipu.clock.plugins.module_utils._host import (
     clockprobe,
     commands,
     kernels,
     system,
+    units,
 )
 from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 SCHEMA = 1
-CHRONY_CONFIGS = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
 KERNELS_LIMIT = 6
 DKMS_LIMIT = 12
 # The probe measures for well under a second; what takes longer than this is stuck.
@@ -117,8 +121,7 @@ class Collector:
         for release in self.bootable()[-KERNELS_LIMIT:] if modinfo else ():
             commands["modinfo " + release] = [modinfo, "-k", release, "-n", self.driver]
         if self.tree.is_dir("/run/systemd/system"):
-            show = ["show", "-p", "Id,ActiveState,MainPID"] + sorted(system.TIME_UNITS)
-            self.add(commands, "systemctl", show)
+            self.add(commands, "systemctl", ["show", "-p", units.PROPERTIES, "--"] + units.SHOWN)
         config = self.chrony_config()
         chronyd = self.which("chronyd")
         if chronyd and config:
@@ -137,17 +140,15 @@ class Collector:
 
     def daemons(self, said):
         outcome = said.get("systemctl")
+        self.restarting = set()
         if outcome is not None and outcome.ok:
-            active = system.parse_units(outcome.out)
+            active, self.restarting = system.parse_units(outcome.out)
         else:
             active = system.time_processes(self.tree)
         return sorted(active), active.get("chronyd", 0)
 
     def chrony_config(self):
-        for path in CHRONY_CONFIGS:
-            if self.tree.is_file(path):
-                return path
-        return None
+        return daemon.main_file(self.tree, system.time_processes(self.tree).get("chronyd", 0))
 
     def chrony(self, said, active, pid):
         report = said.get("chronyc")
@@ -162,7 +163,8 @@ class Collector:
             told["selected"] = chronyc.selected(sources)
             told["error_bound_s"] = chronyc.error_bound_s(tracking)
         else:
-            told["status"] = "denied" if active else "stopped"
+            idle = "restarting" if "chronyd" in self.restarting else "stopped"
+            told["status"] = "denied" if active else idle
             if active:
                 self.missing.append("chronyd runs but does not answer: {0}.".format(report.said()))
         version = chronyc.parse_version(said["chronyd"].out) if "chronyd" in said else None
@@ -173,6 +175,9 @@ class Collector:
 
     def chrony_settings(self, said, pid):
         settings = {}
+        config = self.chrony_config()
+        if config not in daemon.CONFIGS:
+            settings["config"] = config
         printed = said.get("config")
         if printed is None:
             return settings
@@ -183,7 +188,22 @@ class Collector:
             self.missing.append("chronyd does not read its configuration: " + printed.said())
         identity = system.process_identity(self.tree, pid) if pid else None
         settings.update(identity or {})
+        settings["missing_devices"] = self.missing_devices(settings.get("refclocks", [])) or None
         return settings
+
+    def missing_devices(self, refclocks):
+        """Devices of refclocks that do not exist, those included that chronyd does not get now."""
+        listed = chronyc.parse_refclocks(self.tree.text(refclock_unit.LIST) or "")
+        devices = {r["device"] for r in refclocks + listed if r["driver"] == "PHC"}
+        devices = sorted(device for device in devices if not self.tree.exists(device))
+        for device in devices:
+            self.missing.append(
+                "{0} of chrony's configuration does not exist{1}.".format(
+                    device,
+                    ", so chronyd fails and restarts" if "chronyd" in self.restarting else "",
+                )
+            )
+        return devices
 
     # The driver and the kernels.
 

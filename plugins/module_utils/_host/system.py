@@ -5,6 +5,8 @@ import grp
 import pwd
 import re
 
+from ansible_collections.cipu.clock.plugins.module_utils._host import units
+
 CIPU_IDS = ("0x1ded", "0x500c")
 # Names of clocks as their drivers register them, the kinds as clockprobe tells them.
 KINDS = (
@@ -23,23 +25,14 @@ CLOCKS_LIMIT = 8
 LINKS_LIMIT = 8
 TEXT_LIMIT = 160
 
-# unit -> the name that facts use. All of them steer the system clock.
-TIME_UNITS = {
-    "chrony.service": "chronyd",
-    "chronyd.service": "chronyd",
-    "ntp.service": "ntpd",
-    "ntpd.service": "ntpd",
-    "ntpsec.service": "ntpd",
-    "openntpd.service": "openntpd",
-    "systemd-timesyncd.service": "timesyncd",
-    "phc2sys.service": "phc2sys",
-}
-# What the same daemons are called in /proc/PID/comm, which has 15 characters.
+# Time daemons by their name in /proc/PID/comm, which is cut at 15 characters.
 TIME_PROCESSES = {
     "chronyd": "chronyd",
     "ntpd": "ntpd",
+    "ntp-daemon": "ntpd-rs",
     "systemd-timesyn": "timesyncd",
     "phc2sys": "phc2sys",
+    "timemaster": "timemaster",
 }
 
 
@@ -106,15 +99,19 @@ def secure_boot(tree):
 
 
 def parse_units(text):
-    """`systemctl show` of the time units: name of each active daemon -> its main process id."""
-    active = {}
-    for block in text.split("\n\n"):
-        fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        name = TIME_UNITS.get(fields.get("Id", ""))
-        if name and fields.get("ActiveState") in {"active", "reloading", "activating"}:
-            pid = fields.get("MainPID", "0")
-            active[name] = int(pid) if pid.isdigit() else 0
-    return active
+    """Output of `systemctl show` for the time units.
+
+    Two results: name of each running daemon -> its main process id, and the names of daemons that
+    systemd starts again and again because they fail.
+    """
+    active, restarting = {}, set()
+    for unit, fields in units.parse_show(text).items():
+        name = units.daemon(unit)
+        if name and units.runs(fields):
+            active[name] = active.get(name) or units.main_pid(fields)
+        elif name and units.restarts(fields):
+            restarting.add(name)
+    return active, restarting - set(active)
 
 
 def time_processes(tree):

@@ -26,59 +26,69 @@ def host(*kinds, functions=False):
 
 
 @pytest.mark.parametrize("best", range(1, len(ORDER)))
-def test_the_best_of_those_that_are_there(best):
-    chosen = refclock_choice(host(*reversed(ORDER[best:])))
+def test_auto_takes_the_first_that_is_there(best):
+    chosen = refclock_choice(host(*reversed(ORDER[best:])), "auto")
     assert chosen["kind"] == ORDER[best]
     assert chosen["refclocks"][0]["device"] == f"/dev/ptp_{ORDER[best]}"
-    assert chosen["why"].endswith("this host has it and not " + passed_over(best) + ".")
+    assert chosen["why"].endswith("this host does not have " + absent(best) + ".")
 
 
-def passed_over(best):
-    return " nor ".join(name for _kind, name, _refclock in CHOICES[:best])
+def absent(best):
+    return " or ".join(name for _kind, name, _refclock in CHOICES[:best])
 
 
-def test_a_function_is_enough_for_the_cipu_clock():
-    chosen = refclock_choice(host("kvm", functions=True))
+@pytest.mark.parametrize("wanted", ["cipu", "auto"])
+def test_a_function_is_enough_for_the_cipu_clock(wanted):
+    chosen = refclock_choice(host("kvm", functions=True), wanted)
     assert chosen["kind"] == "cipu"
     assert chosen["refclocks"][0]["device"] == "/dev/ptp_cipu"
-    assert chosen["why"] == "The CIPU clock, because this host has its PCI function."
+    assert chosen["why"] == "The CIPU clock, because this host has a CIPU function."
+
+
+@pytest.mark.parametrize("clocks", [ORDER[1:], ["nic", "unknown"], []])
+def test_by_default_a_host_without_the_function_is_left_as_it_is(clocks):
+    chosen = refclock_choice(host(*clocks))
+    assert (chosen["kind"], chosen["refclocks"], chosen["possible"]) == ("ntp", [], True)
+    assert "no CIPU function, so its time is left as it is" in chosen["why"]
 
 
 def test_a_host_with_a_network_card_alone_stays_on_ntp():
-    chosen = refclock_choice(host("nic", "unknown"))
+    chosen = refclock_choice(host("nic", "unknown"), "auto")
     assert (chosen["kind"], chosen["refclocks"], chosen["possible"]) == ("ntp", [], True)
-    assert "no PTP clock of its platform" in chosen["why"]
+    assert "no usable PTP clock" in chosen["why"]
 
 
 @pytest.mark.parametrize("kind", ORDER[1:])
-def test_forced(kind):
+def test_requested(kind):
     chosen = refclock_choice(host(*ORDER, functions=True), kind)
     assert chosen["kind"] == kind
-    assert "asked for" in chosen["why"]
+    assert "as requested" in chosen["why"]
 
 
-@pytest.mark.parametrize("kind", ORDER)
-def test_forced_and_not_there(kind):
+@pytest.mark.parametrize("kind", ORDER[1:])
+def test_requested_and_not_there(kind):
     chosen = refclock_choice(host(), kind)
     assert not chosen["possible"]
     assert chosen["refclocks"] == []
-    assert chosen["why"].endswith("was asked for, and this host has none that can be read.")
+    assert chosen["why"].endswith("was requested, but this host has none that can be read.")
 
 
 def test_forced_off():
     assert refclock_choice(host(functions=True), "ntp")["refclocks"] == []
 
 
-def test_a_clock_that_cannot_be_read_is_passed_over():
+def test_a_clock_that_cannot_be_read_is_not_used():
     facts = host("kvm", "ena")
     facts["clocks"][0]["measurement"] = {"status": "failed"}
-    assert refclock_choice(facts)["kind"] == "ena"
+    assert refclock_choice(facts, "auto")["kind"] == "ena"
 
 
-def test_without_a_link_the_node():
-    facts = host("kvm")
-    facts["clocks"][0]["links"] = []
-    assert refclock_choice(facts)["refclocks"][0]["device"] == "/dev/ptp0"
+@pytest.mark.parametrize("kind", ORDER)
+def test_the_device_is_never_a_number(kind):
+    facts = host(*ORDER, functions=True)
+    for clock in facts["clocks"]:
+        clock["links"] = []
+    assert refclock_choice(facts, kind)["refclocks"][0]["device"] == f"/dev/ptp_{kind}"
 
 
 def test_the_chosen_is_a_copy():

@@ -64,6 +64,20 @@ def test_many_sources_are_bounded():
     assert len(chronyc.parse_report(many)[1]) == chronyc.SOURCES_LIMIT
 
 
+@pytest.mark.parametrize("place", [0, 7, 20])
+@pytest.mark.parametrize("selected", ["#", "^"])
+def test_the_selected_source_and_refclocks_are_kept_among_many(place, selected):
+    servers = [f"^,-,192.0.2.{n},2,6,377,30,0.0001,0.0001,0.01" for n in range(20)]
+    if selected == "^":
+        servers[-1] = servers[-1].replace("^,-", "^,*")
+    state = "*" if selected == "#" else "-"
+    servers.insert(place, f"#,{state},CIPU,0,0,377,0,0.000063877,0.000056646,0.000068816")
+    _tracking, sources = chronyc.parse_report("\n".join([TRACKING, *servers]))
+    assert len(sources) == chronyc.SOURCES_LIMIT
+    assert chronyc.selected(sources) == ("CIPU" if selected == "#" else "192.0.2.19")
+    assert "CIPU" in [source["name"] for source in sources]
+
+
 def test_error_bound():
     tracking = chronyc.parse_tracking(TRACKING.split(","))
     assert chronyc.error_bound_s(tracking) == pytest.approx(17.956e-6 + 155.236e-6 + 5e-6)

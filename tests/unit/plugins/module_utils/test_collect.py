@@ -30,6 +30,7 @@ FILES = {
     "sys/module/module/parameters/sig_enforce": "N\n",
     "sys/kernel/security/lockdown": "[none] integrity confidentiality\n",
     "etc/chrony/chrony.conf": "",
+    "dev/ptp_cipu": "",
     "run/systemd/system/.there": "",
     "boot/vmlinuz-" + RUNNING: "",
     "lib/modules/" + RUNNING + "/modules.dep": "",

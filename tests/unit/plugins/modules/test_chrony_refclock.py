@@ -1,224 +1,358 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The chrony_refclock module: its parsers, and its way through a made-up chronyd."""
+"""The chrony_refclock module with a real chronyd."""
 
 import os
+import time
 
 import pytest
 
 pytest.importorskip("ansible.module_utils.basic")
 
-from ansible_collections.cipu.clock.plugins.modules import chrony_refclock
-from ansible_collections.cipu.clock.plugins.modules.chrony_refclock import (
-    failing_line,
-    parse_version,
-    selected_source,
-    with_first,
+from ansible_collections.cipu.clock.plugins.module_utils._chrony import daemon, refclock_unit
+from ansible_collections.cipu.clock.plugins.module_utils._chrony.configtest import Refused
+from ansible_collections.cipu.clock.plugins.module_utils._host import commands
+from ansible_collections.cipu.clock.plugins.module_utils._host.files import Unwritable
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
+from ansible_collections.cipu.clock.tests.unit.plugins.modules.private_chrony import (
+    CHRONYD,
+    NtpServer,
+    PrivateChrony,
+    end,
+    needs_chronyd,
 )
 
-
-def read(path):
-    with open(path) as stream:
-        return stream.read()
-
-
-MAIN = "# mine\nconfdir {0}\npool 2.debian.pool.ntp.org iburst\n"
-GOOD = "refclock PHC /dev/ptp_cipu refid CIPU poll 0\n"
-BAD = "refclock PHC /dev/ptp_cipu refid CIPU poll 0 maxunreach 5 prefer\n"
-KNOWN = {"refid", "poll", "dpoll", "delay", "prefer", "noselect"}
-FLAGS = {"prefer", "noselect"}
+pytestmark = needs_chronyd
+# Exists, so it gets into the snippet, but it is no PHC, so chronyd does not start with it.
+NO_PHC = "refclock PHC /dev/null refid CIPU"
+MISSING = "refclock PHC /dev/no_such_ptp refid CIPU"
 
 
-class Daemon:
-    """Speaks like chronyd 4.3 with few options, chronyc and systemctl, and counts restarts."""
+@pytest.fixture
+def hosts():
+    """Makes hosts, and ends their chronyd."""
+    made = []
 
-    check_mode = False
+    def make(*arguments, **params):
+        made.append(PrivateChrony(*arguments, **params))
+        return made[-1]
 
-    def __init__(self, folder, **params):
-        self.folder = folder
-        self.restarts = 0
-        self.active = True
-        self.params = {
-            "state": "present",
-            "content": GOOD,
-            "path": str(folder / "conf.d" / "cipu.conf"),
-            "config": str(folder / "chrony.conf"),
-            "service": "chrony",
-            "unit_content": "",
-            "selects": "CIPU",
-            "timeout_s": 0,
-        }
-        self.params.update(params)
-        (folder / "conf.d").mkdir(exist_ok=True)
-        (folder / "chrony.conf").write_text(MAIN.format(folder / "conf.d"))
-
-    @staticmethod
-    def get_bin_path(name, opt_dirs=None):
-        return "/usr/sbin/" + name
-
-    @staticmethod
-    def atomic_move(source, destination):
-        os.rename(source, destination)
-
-    def run_command(self, argv):
-        name = os.path.basename(argv[0])
-        return getattr(self, name)(argv[1:])
-
-    def chronyd(self, argv):
-        if argv == ["-v"]:
-            return 0, "chronyd (chrony) version 4.3 (+CMDMON)\n", ""
-        assert argv[:2] == ["-p", "-f"]
-        if argv[3:]:
-            return (0, "", "") if self.takes(argv[3]) else (1, "", "Fatal error : Invalid\n")
-        text = read(argv[2])
-        folders = text.split("confdir ")[1].split("\n")[0].split()
-        for name in ("cipu.conf",):
-            path = next(f + "/" + name for f in folders if os.path.exists(f + "/" + name))
-            for number, line in enumerate(read(path).splitlines(), 1):
-                if not self.takes(line.strip()):
-                    said = "2026-01-01T00:00:00Z Fatal error : Invalid refclock option at line"
-                    return 1, "", "{0} {1} in file {2}\n".format(said, number, path)
-        return 0, "", ""
-
-    @staticmethod
-    def takes(line):
-        words = line.split()[3:]
-        while words:
-            if words[0] not in KNOWN or (words[0] not in FLAGS and len(words) < 2):
-                return False
-            words = words[1 if words[0] in FLAGS else 2 :]
-        return True
-
-    def chronyc(self, _argv):
-        path = self.params["path"]
-        text = read(path) if os.path.exists(path) else ""
-        chosen = "CIPU" in text and "noselect" not in text
-        return (
-            0,
-            "^,?,192.0.2.1,2,6,377,1,0,0,0\n#,{0},CIPU,0,0,377,1,0,0,0\n".format(
-                "*" if chosen else "?"
-            ),
-            "",
-        )
-
-    def systemctl(self, argv):
-        if argv[0] == "restart":
-            self.restarts += 1
-        return 0 if self.active else 3, "", ""
-
-    @staticmethod
-    def journalctl(_argv):
-        return 0, "a line\n", ""
+    yield make
+    for host in made:
+        end(host.pidfile)
 
 
-def dropin(daemon):
-    path = daemon.params["path"]
-    return read(path) if os.path.exists(path) else None
+@pytest.fixture
+def ntp(tmp_path):
+    server = NtpServer(tmp_path / "server")
+    yield f"server localhost port {server.port} iburst\n"
+    end(server.pidfile)
 
 
-def test_a_good_dropin_is_written_once(tmp_path):
-    daemon = Daemon(tmp_path)
-    chrony_refclock.Chrony(daemon).present()
-    assert dropin(daemon) == GOOD
-    assert daemon.restarts == 1
-    again = chrony_refclock.Chrony(daemon)
-    again.present()
+@pytest.fixture
+def host(tmp_path, hosts):
+    (tmp_path / "host").mkdir()
+    host = hosts(tmp_path / "host")
+    host.restart()
+    host.calls.clear()
+    return host
+
+
+def test_a_dropin_is_written_once_and_a_named_server_is_selected(host, ntp):
+    work = host.present(content=ntp, selects="localhost")
+    assert host.dropin.read_text() == ntp
+    assert host.restarts() == 1
+    assert 0 <= work.waited_s < 20
+    again = host.present()
     assert again.actions == []
-    assert daemon.restarts == 1
+    assert host.restarts() == 1
 
 
-def test_the_dropin_is_put_back_where_the_one_of_the_unit_cannot_be_written(tmp_path):
-    daemon = Daemon(tmp_path)
-    chrony_refclock.Chrony(daemon).present()
-    daemon.params["content"] = GOOD + "# more\n"
-    daemon.params["unit_content"] = "[Unit]\n"
-    (tmp_path / "blocked").write_text("")
-    work = chrony_refclock.Chrony(daemon)
-    work.unit = str(tmp_path / "blocked" / "chrony.service.d" / "cipu.conf")
-    with pytest.raises(chrony_refclock.Unwritable, match=r"cannot write .*blocked.*as it was"):
-        work.present()
-    assert dropin(daemon) == GOOD
-    assert daemon.restarts == 1
+def test_a_selected_server_may_be_named_by_address(host, ntp):
+    assert host.present(content=ntp, selects="127.0.0.1").rolled_back is False
 
 
-def test_a_refused_option_is_named_and_nothing_is_changed(tmp_path):
-    daemon = Daemon(tmp_path)
-    chrony_refclock.Chrony(daemon).present()
-    daemon.params["content"] = "# first\n" + BAD
-    with pytest.raises(chrony_refclock.Unusable) as refusal:
-        chrony_refclock.Chrony(daemon).present()
-    told = str(refusal.value)
-    assert "chrony 4.3 does not take the option maxunreach" in told
-    assert "(line 2 of {0})".format(daemon.params["path"]) in told
-    assert dropin(daemon) == GOOD
-    assert daemon.restarts == 1
-    assert sorted(os.listdir(str(tmp_path))) == ["chrony.conf", "conf.d"]
-
-
-def test_what_is_not_selected_in_time_is_put_back(tmp_path):
-    daemon = Daemon(tmp_path)
-    chrony_refclock.Chrony(daemon).present()
-    daemon.params["content"] = GOOD.replace("poll 0", "poll 0 noselect")
-    work = chrony_refclock.Chrony(daemon)
-    with pytest.raises(chrony_refclock.Unusable) as refusal:
-        work.present()
-    assert "had not selected CIPU after 0 s, but nothing" in str(refusal.value)
-    assert work.rolled_back
-    assert dropin(daemon) == GOOD
-    assert daemon.restarts == 3
-
-
-def test_a_first_dropin_that_fails_leaves_no_trace(tmp_path):
-    daemon = Daemon(tmp_path, content=GOOD.replace("poll 0", "noselect"))
-    with pytest.raises(chrony_refclock.Unusable):
-        chrony_refclock.Chrony(daemon).present()
-    assert os.listdir(str(tmp_path / "conf.d")) == []
-
-
-def test_a_main_file_without_the_folder_is_told(tmp_path):
-    daemon = Daemon(tmp_path)
-    (tmp_path / "chrony.conf").write_text("pool a\nconfdir /elsewhere\n")
-    with pytest.raises(chrony_refclock.Unusable) as refusal:
-        chrony_refclock.Chrony(daemon).present()
-    assert "has no line 'confdir" in str(refusal.value)
-    assert dropin(daemon) is None
-
-
-def test_check_mode_tests_and_leaves(tmp_path):
-    daemon = Daemon(tmp_path)
-    daemon.check_mode = True
-    work = chrony_refclock.Chrony(daemon)
-    work.present()
-    assert work.actions[0].startswith("write ")
-    assert dropin(daemon) is None
-    assert daemon.restarts == 0
-    daemon.params["content"] = BAD
-    with pytest.raises(chrony_refclock.Unusable):
-        chrony_refclock.Chrony(daemon).present()
-
-
-def test_absent_removes_it_and_restarts_once(tmp_path):
-    daemon = Daemon(tmp_path)
-    chrony_refclock.Chrony(daemon).present()
-    chrony_refclock.Chrony(daemon).absent()
-    assert dropin(daemon) is None
-    assert daemon.restarts == 2
-    chrony_refclock.Chrony(daemon).absent()
-    assert daemon.restarts == 2
-
-
-def test_the_trial_folder_comes_first_in_every_confdir_that_names_the_folder():
-    text = "confdir /a /etc/chrony/conf.d\nConfdir /etc/chrony/conf.d/\nconfdir /b\n"
-    assert with_first(text, "/etc/chrony/conf.d", "/t") == (
-        "confdir /t /a /etc/chrony/conf.d\nConfdir /t /etc/chrony/conf.d/\nconfdir /b\n"
+@pytest.mark.parametrize("step_s", [3600, -3600])
+def test_waiting_does_not_follow_the_wall_clock(host, monkeypatch, step_s):
+    real, began = time.time, time.monotonic()
+    monkeypatch.setattr(
+        time, "time", lambda: real() + (step_s if time.monotonic() > began + 1 else 0)
     )
-    assert with_first("#confdir /etc/chrony/conf.d\n", "/etc/chrony/conf.d", "/t") is None
+    with pytest.raises(Refused, match=r"did not select CIPU within 3 s; it selected nothing"):
+        host.present(selects="CIPU", timeout_s=3)
+    assert 3 <= time.monotonic() - began < 15
 
 
-def test_parsers():
-    assert parse_version("chronyd (chrony) version 4.6.1 (+CMDMON)") == "4.6.1"
-    assert parse_version("") is None
-    said = "2026-11-22T17:01:08Z Fatal error : Invalid refclock option at line 2 in file /t/c.conf"
-    assert failing_line(said) == (2, "/t/c.conf")
-    assert failing_line("Fatal error : Could not open") is None
-    assert selected_source("^,-,a,1\n#,*,CIPU,0\n") == "CIPU"
-    assert selected_source("junk\n\n") is None
+def test_a_refused_option_is_named_and_nothing_is_changed(host):
+    before = host.files()
+    bad = "refclock PHC /dev/ptp_cipu refid CIPU poll 0 bogus 5 prefer"
+    with pytest.raises(Refused) as refusal:
+        host.present(content="# first\n" + bad + "\n")
+    message = str(refusal.value)
+    assert "refuses the option bogus in '" + bad in message
+    assert f"(line 2 of {host.dropin})" in message
+    assert host.files() == before
+    assert host.restarts() == 0
+
+
+def test_an_option_of_a_refclock_that_is_not_there_yet_is_tested_too(host):
+    with pytest.raises(Refused, match=r"the option bogus"):
+        host.present(refclocks=[MISSING + " bogus 1"])
+    assert host.restarts() == 0
+
+
+def test_a_missing_device_leaves_chronyd_on_ntp(host, ntp):
+    host.present(content=ntp, refclocks=[MISSING], selects="localhost")
+    assert not (host.folder / "run/chrony-dhcp/cipu-refclock.conf").exists()
+    assert MISSING in (host.folder / "etc/cipu-clock/refclocks.conf").read_text()
+
+
+def test_a_refclock_that_must_be_selected_needs_its_device(host):
+    with pytest.raises(Refused, match=r"/dev/no_such_ptp does not exist.*Load its driver first"):
+        host.present(refclocks=[MISSING], selects="CIPU")
+    assert host.restarts() == 0
+
+
+def test_a_device_that_chronyd_cannot_use_is_rolled_back(host):
+    before = host.files()
+    with pytest.raises(Refused, match=r"former files were restored and chronyd runs with them"):
+        host.present(refclocks=[NO_PHC])
+    work = host.work()
+    assert work.service.running()
+    assert host.files() == {**before, **snippet(host)}
+
+
+def snippet(host):
+    """The snippet under /run is left until systemd starts chronyd with the script again."""
+    return {k: v for k, v in host.files().items() if k.startswith("run/")}
+
+
+def test_a_rollback_whose_restart_fails_is_no_rollback(host):
+    # Passes the test of the configuration, and stops chronyd at its start.
+    with host.main.open("a") as main:
+        main.write("refclock PHC /dev/null refid X\n")
+    work = host.work(state="present")
+    with pytest.raises(Refused, match=r"files were restored, but .*restart.* failed"):
+        work.present()
+    assert work.rolled_back is False
+    assert not host.dropin.exists()
+
+
+def test_what_is_not_selected_in_time_is_rolled_back(host):
+    host.present()
+    before = host.files()
+    work = host.work(content="maxclockerror 40\n", selects="CIPU", timeout_s=0)
+    with pytest.raises(Refused, match=r"did not select CIPU within 0 s"):
+        work.present()
+    assert work.rolled_back
+    assert host.files() == before
+    assert work.service.running()
+
+
+def test_a_stopped_chronyd_is_stopped_again_by_a_rollback(host):
+    host.stop()
+    work = host.work(selects="CIPU", timeout_s=0)
+    with pytest.raises(Refused, match=r"chronyd is stopped again"):
+        work.present()
+    assert not work.service.running()
+
+
+def test_absent_removes_everything_and_restarts_once(host):
+    before = host.files()
+    host.present(refclocks=[MISSING])
+    assert len(host.files()) == len(before) + 6
+    host.absent()
+    assert host.files() == before
+    assert host.restarts() == 2
+    host.absent()
+    assert host.restarts() == 2
+
+
+def test_absent_fails_if_chronyd_does_not_run_afterwards(host):
+    host.present()
+    before = host.files()
+    host.main.write_text(host.main.read_text() + "refclock PHC /dev/null refid X\n")
+    work = host.work(state="absent")
+    with pytest.raises(Refused, match=r"restart chrony.service failed"):
+        work.absent()
+    assert host.files().keys() == before.keys()
+
+
+def test_absent_does_not_start_a_stopped_chronyd(host):
+    host.present()
+    host.stop()
+    host.unit_file_state = "disabled"
+    host.absent()
+    assert not host.work().service.running()
+    assert host.unit_file_state == "disabled"
+
+
+def test_mode_and_owner_are_kept(host):
+    host.present()
+    host.dropin.chmod(0o640)
+    host.present(content="maxclockerror 40\n")
+    assert host.dropin.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(Refused):
+        host.present(content="maxclockerror 30\n", selects="CIPU", timeout_s=0)
+    assert host.dropin.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_is_not_replaced(host):
+    (host.folder / "target").write_text("")
+    host.dropin.symlink_to(host.folder / "target")
+    with pytest.raises((Refused, Unwritable), match=r"not a regular file"):
+        host.present()
+    assert host.dropin.is_symlink()
+
+
+def test_the_other_files_are_restored_if_one_cannot_be_written(host):
+    before = host.files()
+    (host.folder / "etc").write_text("")
+    with pytest.raises(Refused, match=r"other files were restored"):
+        host.present(refclocks=[MISSING])
+    assert {**before, "etc": b""} == host.files()
+
+
+def test_a_failing_enable_is_a_failure(host):
+    host.unit_file_state = "disabled"
+    host.fails.add("enable")
+    before = host.files()
+    with pytest.raises(Refused, match=r"enable chrony.service failed: enable was refused"):
+        host.present(enable=True)
+    assert host.files() == before
+
+
+@pytest.mark.parametrize("state", ["disabled", "masked"])
+def test_a_unit_that_an_administrator_switched_off_is_not_enabled_silently(host, state):
+    host.unit_file_state = state
+    with pytest.raises(Refused, match=f"chrony.service is {state}"):
+        host.present()
+    assert host.unit_file_state == state
+    assert not host.dropin.exists()
+    host.present(enable=True)
+    assert host.unit_file_state == "enabled"
+
+
+def test_a_chronyc_that_hangs_does_not_exceed_the_time_limit(host):
+    slow = host.folder / "chronyc"
+    slow.write_text("#!/bin/sh\nsleep 60\n")
+    slow.chmod(0o755)
+    host.programs["chronyc"] = str(slow)
+    began = time.monotonic()
+    with pytest.raises(Refused, match=r"did not select CIPU"):
+        host.present(selects="CIPU", timeout_s=2)
+    assert time.monotonic() - began < 20
+
+
+def test_check_mode_tests_and_changes_nothing(host):
+    before = host.files()
+    host.check_mode = True
+    work = host.present(refclocks=[MISSING])
+    assert f"write {host.dropin}" in work.actions
+    assert host.files() == before
+    assert host.restarts() == 0
+    with pytest.raises(Refused):
+        host.present(content="bogus\n")
+
+
+# Layouts.
+
+
+def times_read(host):
+    """How often chronyd itself reads the drop-in."""
+    done = commands.run([CHRONYD, "-p", "-f", str(host.main)], 10)
+    assert done.ok, done.err
+    return done.out.count(host.dropin.read_text().strip())
+
+
+def test_an_include_by_pattern_is_read(tmp_path, hosts):
+    host = hosts(tmp_path, "include {0}/conf.d/*.conf\n")
+    (tmp_path / "conf.d/own.conf").write_text("")
+    host.present()
+    host.stop()
+    assert times_read(host) == 1
+
+
+def test_a_main_file_that_reads_no_dropins_is_refused(tmp_path, hosts):
+    host = hosts(tmp_path, "server 192.0.2.1\n")
+    before = host.files()
+    with pytest.raises(Refused, match=r"reads no drop-ins.*or set add_confdir"):
+        host.present()
+    assert host.files() == before
+
+
+def test_the_marked_line_is_added_and_removed(tmp_path, hosts):
+    host = hosts(tmp_path, "server 192.0.2.1\n")
+    host.main.chmod(0o640)
+    before = host.files()
+    host.present(add_confdir=True)
+    assert host.main.read_text().count(f"confdir {tmp_path}/conf.d") == 1
+    assert host.main.stat().st_mode & 0o777 == 0o640
+    assert host.present().actions == []
+    host.absent()
+    assert host.files() == before
+
+
+def test_the_marked_line_goes_once_the_administrator_adds_one(tmp_path, hosts):
+    host = hosts(tmp_path, "server 192.0.2.1\n")
+    host.present(add_confdir=True)
+    with host.main.open("a") as main:
+        main.write(f"confdir {tmp_path}/conf.d\n")
+    host.present()
+    assert host.main.read_text().count("confdir") == 1
+    assert times_read(host) == 1
+
+
+def test_a_refused_marked_line_leaves_the_main_file(tmp_path, hosts):
+    host = hosts(tmp_path, "server 192.0.2.1\n")
+    before = host.files()
+    with pytest.raises(Refused, match=r"Nothing was changed"):
+        host.present(add_confdir=True, content="bogus\n")
+    assert host.files() == before
+
+
+def test_a_file_that_would_be_read_twice_is_refused(tmp_path, hosts):
+    host = hosts(tmp_path, "confdir {0}/conf.d\ninclude {0}/conf.d/*.con[f]\n")
+    (tmp_path / "conf.d/own.conf").write_text("")
+    with pytest.raises(Refused, match=r"reads no drop-ins|2 times"):
+        host.present()
+
+
+def test_a_second_refclock_of_the_same_device_is_refused(host):
+    (host.folder / "conf.d/own.conf").write_text("refclock PHC /dev/no_such_ptp:nocrossts\n")
+    with pytest.raises(Refused, match=r"two refclocks of /dev/no_such_ptp"):
+        host.present(refclocks=[MISSING])
+
+
+def test_the_file_of_the_option_f_is_used(host):
+    pid = host.work().service.pid()
+    assert daemon.main_file(Tree(), pid) == str(host.main)
+
+
+def test_an_old_chrony_is_refused_and_the_main_file_is_not_touched(tmp_path, hosts):
+    host = hosts(tmp_path, "server 192.0.2.1\n")
+    old = tmp_path / "chronyd"
+    old.write_text("#!/bin/sh\necho 'chronyd (chrony) version 3.5 (+CMDMON)'\n")
+    old.chmod(0o755)
+    host.programs["chronyd"] = str(old)
+    before = host.files()
+    with pytest.raises(Refused, match=r"chrony 3\.5 is too old: drop-ins need 4\.0"):
+        host.present(add_confdir=True)
+    assert host.files() == before
+
+
+# Servers of the former daemon.
+
+
+def test_servers_of_the_former_daemon_are_kept(host):
+    (host.folder / "conf.d/own.conf").write_text("server 192.0.2.1\n")
+    host.present(former_servers=["server 192.0.2.1", "pool 192.0.2.2"])
+    kept = host.folder / "conf.d" / refclock_unit.FORMER_SERVERS
+    assert kept.read_text() == refclock_unit.FORMER_HEAD + "pool 192.0.2.2 iburst\n"
+    assert host.present(former_servers=[]).actions == []
+    host.absent()
+    assert kept.exists()
+
+
+def test_nothing_else_is_left_in_the_folder_of_the_main_file(host):
+    host.present(refclocks=[MISSING])
+    assert not [name for name in os.listdir(host.folder) if name.startswith(".cipu-")]
