@@ -255,7 +255,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._dkms.status import (
     read_tree,
     state_of,
 )
-from ansible_collections.cipu.clock.plugins.module_utils._host import kernels
+from ansible_collections.cipu.clock.plugins.module_utils._host import headers, kernels
 from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 SOURCE_FILES_LIMIT = 10000
@@ -458,7 +458,7 @@ class Dkms:
             )
             return
         missing = [
-            {"kernel": k, "package": kernels.headers_package(self.host.tree, k)}
+            {"kernel": k, "package": headers.headers_package(self.host.tree, k)}
             for k in to_build
             if not kernels.has_headers(self.host.tree, k)
         ]

@@ -15,8 +15,10 @@ from ansible_collections.cipu.clock.plugins.module_utils._chrony import (
 )
 from ansible_collections.cipu.clock.plugins.module_utils._dkms import status
 from ansible_collections.cipu.clock.plugins.module_utils._host import (
+    boot_order,
     clockprobe,
     commands,
+    headers,
     kernels,
     system,
     units,
@@ -118,7 +120,7 @@ class Collector:
         self.add(commands, "chronyd", ["-v"])
         self.add(commands, "modinfo", [self.driver])
         modinfo = self.which("modinfo")
-        for release in self.bootable()[-KERNELS_LIMIT:] if modinfo else ():
+        for release in self.bootable() if modinfo else ():
             commands["modinfo " + release] = [modinfo, "-k", release, "-n", self.driver]
         if self.tree.is_dir("/run/systemd/system"):
             self.add(commands, "systemctl", ["show", "-p", units.PROPERTIES, "--"] + units.SHOWN)
@@ -134,7 +136,12 @@ class Collector:
             commands[program] = [path] + arguments
 
     def bootable(self):
-        return kernels.bootable(self.tree, self.running)
+        """The newest kernels that can boot, and always the running one and the next one."""
+        releases = kernels.bootable(self.tree, self.running)
+        needed = {self.running, boot_order.next_to_boot(self.tree, releases)}
+        others = [release for release in releases if release not in needed]
+        needed.update(others[-max(0, KERNELS_LIMIT - len(needed)) :])
+        return [release for release in releases if release in needed]
 
     # Time daemons and chrony.
 
@@ -234,13 +241,15 @@ class Collector:
         releases = self.bootable()
         told = {
             "running": self.running,
-            "next": kernels.next_to_boot(self.tree, releases),
+            "next": boot_order.next_to_boot(self.tree, releases),
+            "headers_meta": headers.headers_meta(self.tree, self.running),
             "bootable": [],
         }
-        for release in releases[-KERNELS_LIMIT:]:
+        for release in releases:
             record = {
                 "release": release,
                 "has_headers": kernels.has_headers(self.tree, release),
+                "headers_package": headers.headers_package(self.tree, release),
             }
             asked = said.get("modinfo " + release)
             if asked is not None and asked.problem is None:

@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which kernels a host can boot, and which package brings the headers of one."""
+"""Which kernels a host can boot, in which order, and whether their headers are installed."""
 
 import re
 
-HEADERS_PACKAGE = (
-    (("debian", "ubuntu"), "linux-headers-{0}"),
-    (("rhel", "fedora", "centos", "anolis", "alinux", "rocky", "almalinux"), "kernel-devel-{0}"),
-    (("suse", "sles", "opensuse-leap"), "kernel-default-devel"),
-)
-
 
 def version_key(release):
-    """Orders kernel releases as people do: 6.12 after 6.9, a release after its candidates."""
+    """Sort key of a kernel release: 6.12 is newer than 6.9, and 6.12 newer than 6.12-rc7."""
     key = []
     for part in re.findall(r"[0-9]+|[a-z]+", release.lower()):
         if part.isdigit():
@@ -35,34 +29,15 @@ def bootable(tree, running):
     return sorted(found, key=version_key)
 
 
-def next_to_boot(tree, releases):
-    """The release the default entry boots: the distribution's own link, else the newest."""
-    for link in ("/vmlinuz", "/boot/vmlinuz"):
-        target = tree.link(link)
-        if target:
-            release = re.sub(r"^.*/?vmlinuz-", "", target)
-            if release in releases:
-                return release
-    return releases[-1] if releases else None
+def is_debug(release):
+    return bool(re.search(r"[+.-](?:\w+-)?debug$", release))
 
 
-def os_ids(tree):
-    """ID and ID_LIKE of os-release, nearest first."""
-    ids = []
-    text = tree.text("/etc/os-release") or tree.text("/usr/lib/os-release") or ""
-    fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    for name in ("ID", "ID_LIKE"):
-        ids.extend(fields.get(name, "").strip("\"'").lower().split())
-    return ids
-
-
-def headers_package(tree, release):
-    """The name of the package with the headers of that kernel, or None if not known here."""
-    for os_id in os_ids(tree):
-        for names, pattern in HEADERS_PACKAGE:
-            if os_id in names:
-                return pattern.format(release)
-    return None
+def newest(releases):
+    """The newest release, a debug kernel only where there is no other."""
+    ordinary = [release for release in releases if not is_debug(release)]
+    ordered = sorted(ordinary or releases, key=version_key)
+    return ordered[-1] if ordered else None
 
 
 def has_headers(tree, release):

@@ -206,7 +206,15 @@ def facts():
         "kernel": {
             "running": "6.1.0-40-amd64",
             "next": "6.1.0-40-amd64",
-            "bootable": [{"release": "6.1.0-40-amd64", "has_headers": True, "has_module": True}],
+            "headers_meta": "linux-headers-amd64",
+            "bootable": [
+                {
+                    "release": "6.1.0-40-amd64",
+                    "has_headers": True,
+                    "headers_package": "linux-headers-6.1.0-40-amd64",
+                    "has_module": True,
+                }
+            ],
             "reboot_pending": False,
         },
         "secure_boot": {"enabled": False, "lockdown": "none", "signature_enforced": False},

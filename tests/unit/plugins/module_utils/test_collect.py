@@ -14,7 +14,7 @@ from ..made import report
 from .test_chrony import SELECTDATA, SOURCES, TRACKING
 
 RUNNING = os.uname().release
-FACTS_LIMIT_BYTES = 4096
+FACTS_LIMIT_BYTES = 4224
 
 FILES = {
     "usr/local/bin/clockprobe": "",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kernels that can be booted, the one that is next, and the packages of their headers."""
+"""Kernels that can be booted, and their order."""
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._host import kernels
@@ -27,12 +27,11 @@ def test_bootable_is_what_has_an_image_and_modules(tmp_path):
     assert kernels.bootable(tree, "7.0-netboot") == ["6.9.0", "6.12.1", "7.0-netboot"]
 
 
-def test_next_is_what_the_link_names_else_the_newest(tmp_path):
-    tree = host(tmp_path)
-    assert kernels.next_to_boot(tree, ["6.9.0", "6.12.1"]) == "6.12.1"
-    (tmp_path / "vmlinuz").symlink_to("boot/vmlinuz-6.9.0")
-    assert kernels.next_to_boot(tree, ["6.9.0", "6.12.1"]) == "6.9.0"
-    assert kernels.next_to_boot(tree, []) is None
+def test_a_debug_kernel_is_the_newest_only_where_there_is_no_other():
+    debug = "5.14.0-427.el9.x86_64+debug"
+    assert kernels.newest([debug, "5.14.0-427.el9.x86_64"]) == "5.14.0-427.el9.x86_64"
+    assert kernels.newest([debug]) == debug
+    assert kernels.newest([]) is None
 
 
 @pytest.mark.parametrize(
@@ -46,22 +45,3 @@ def test_next_is_what_the_link_names_else_the_newest(tmp_path):
 )
 def test_order_of_releases(older, newer):
     assert kernels.version_key(older) < kernels.version_key(newer)
-
-
-@pytest.mark.parametrize(
-    "os_release, package",
-    [
-        ("ID=debian\n", "linux-headers-K"),
-        ("ID=ubuntu\nID_LIKE=debian\n", "linux-headers-K"),
-        ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "kernel-devel-K"),
-        ('ID="alinux"\nID_LIKE="rhel fedora centos anolis"\n', "kernel-devel-K"),
-        ("ID=anolis\n", "kernel-devel-K"),
-        ("ID=mine\nID_LIKE=debian\n", "linux-headers-K"),
-        ("ID=plan9\n", None),
-        ("", None),
-    ],
-)
-def test_package_of_the_headers(tmp_path, os_release, package):
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/os-release").write_text(os_release)
-    assert kernels.headers_package(Tree(str(tmp_path)), "K") == package
