@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -41,9 +42,33 @@ def simulation():
         pytest.skip(problem)
 
 
+@contextlib.contextmanager
+def folder():
+    # Not below /: the layers of an overlay must not lie in one another.
+    path = Path(tempfile.mkdtemp(prefix="cipu-fleet-", dir="/dev/shm"))
+    yield path
+    shutil.rmtree(path)
+
+
 @pytest.fixture
 def fleet(simulation):
-    # Not below /: the layers of an overlay must not lie in one another.
-    folder = tempfile.mkdtemp(prefix="cipu-fleet-", dir="/dev/shm")
-    yield Fleet(folder)
-    shutil.rmtree(folder)
+    with folder() as path:
+        yield Fleet(path)
+
+
+@pytest.fixture(scope="session")
+def finished(simulation):
+    """A host after its first rollout, to be copied."""
+    with folder() as path:
+        fleet = Fleet(path)
+        host = fleet.add("a")
+        done = fleet.play("rollout", cipu_driver_install_packages=False)
+        assert done.rc == 0, done.text
+        yield host
+
+
+@pytest.fixture
+def finished_fleet(fleet, finished):
+    """A fleet of one host, "a", after its first rollout."""
+    fleet.add("a").copy(finished)
+    return fleet

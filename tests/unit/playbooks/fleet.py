@@ -55,6 +55,13 @@ class Host:
         self.path("/usr/local/sbin/udevadm").chmod(0o755)
         self.hide("/.dockerenv")
 
+    def copy(self, other):
+        """The files of another host, with whiteouts and without its log."""
+        shutil.rmtree(self.root / "upper")
+        command = ["cp", "-a", str(other.root / "upper"), str(self.root)]
+        subprocess.run(command, check=True)
+        (self.root / "upper/simulated/log").unlink()
+
     def path(self, path):
         return self.root / "upper" / path.lstrip("/")
 

@@ -8,18 +8,20 @@ CLEAN = {"dkms": {}, "loaded": None, "selected": "", "params": {}}
 
 
 @pytest.fixture
-def three(fleet):
-    for name in ("a", "b", "c"):
+def two(fleet):
+    for name in ("a", "b"):
         fleet.add(name)
     fleet.hosts["b"].fails(chrony="chronyd does not start")
     return fleet
 
 
-@pytest.mark.parametrize(("revert", "reverted"), [("failed", "b"), ("batch", "abc"), ("none", "")])
-def test_what_a_failed_batch_reverts_is_a_choice(three, revert, reverted):
-    done = three.play("rollout", cipu_rollout_batches=3, cipu_rollout_revert=revert, **OPTIONS)
+@pytest.mark.parametrize(("revert", "reverted"), [("failed", "b"), ("batch", "ab"), ("none", "")])
+def test_what_a_failed_batch_reverts_is_a_choice(two, revert, reverted):
+    # Also where the operator set another strategy: the playbook needs its own.
+    two.environment["ANSIBLE_STRATEGY"] = "free"
+    done = two.play("rollout", cipu_rollout_batches=3, cipu_rollout_revert=revert, **OPTIONS)
     assert done.rc == 2
-    for name, host in three.hosts.items():
+    for name, host in two.hosts.items():
         record = host.path("/var/lib/cipu-clock/before.json")
         if name in reverted:
             assert host.state() == CLEAN, name
@@ -30,16 +32,18 @@ def test_what_a_failed_batch_reverts_is_a_choice(three, revert, reverted):
             # The former state stays recorded where the new one was not accepted.
             assert record.exists() == (name == "b")
     assert "chronyd does not start" in done.line
-    assert "1 of 3 hosts failed" in done.line
+    assert "1 of 2 hosts failed" in done.line
 
 
-def test_a_share_of_failed_hosts_is_tolerated(three):
-    done = three.play(
-        "rollout", cipu_rollout_batches=[2, 1], cipu_rollout_max_fail_percentage=50, **OPTIONS
-    )
-    assert three.hosts["b"].state() == CLEAN
-    assert three.hosts["c"].state()["selected"] == "CIPU"
-    assert "The rollout stops" not in done.line
+def test_a_share_of_failed_hosts_is_tolerated(two):
+    two.hosts["b"].fails(clock_facts="no facts here")
+    two.add("c").fails(clock_facts="no facts here either")
+    options = {"cipu_rollout_batches": [2, 1], "cipu_rollout_max_fail_percentage": 50}
+    done = two.play("rollout", **options, **OPTIONS)
+    assert done.rc == 2
+    # The second batch was begun.
+    assert "no facts here either. Nothing was changed." in done.line
+    assert "1 of 1 hosts failed" in done.line
 
 
 def test_a_host_that_becomes_unreachable_stops_the_rollout_and_reverts_no_healthy_host(fleet):
@@ -56,20 +60,10 @@ def test_a_host_that_becomes_unreachable_stops_the_rollout_and_reverts_no_health
 
 
 def test_a_host_that_fails_at_once_counts(fleet):
-    for name in ("a", "b", "c"):
+    for name in ("a", "b"):
         fleet.add(name)
     fleet.hosts["a"].fails(clock_facts="no facts here")
-    done = fleet.play("rollout", cipu_rollout_batches=[2, 1], **OPTIONS)
+    done = fleet.play("rollout", **OPTIONS)
     assert done.rc == 2
     assert "no facts here. Nothing was changed." in done.line
-    assert not fleet.hosts["c"].log()
-
-
-def test_a_host_that_does_not_become_healthy_is_rolled_back(fleet):
-    host = fleet.add("a")
-    host.write("/simulated/abnormal", "")
-    done = fleet.play("rollout", cipu_rollout_health_timeout_s=0, **OPTIONS)
-    assert done.rc == 2
-    assert "abnormal" in done.line
-    assert "The host was returned to its former state." in done.line
-    assert host.state() == CLEAN
+    assert not fleet.hosts["b"].log()

@@ -21,11 +21,10 @@ def test_check_mode_on_a_fresh_host_with_empty_package_lists(fleet):
     assert {name for name in after if after[name] != before.get(name)} == set()
 
 
-def test_check_mode_on_a_finished_host_changes_nothing_and_says_so(fleet):
-    host = fleet.add("a")
-    assert fleet.play("rollout", cipu_driver_install_packages=False).rc == 0
+def test_check_mode_on_a_finished_host_changes_nothing_and_says_so(finished_fleet):
+    host = finished_fleet.hosts["a"]
     before = host.files()
-    done = fleet.play("rollout", "--check", cipu_driver_install_packages=False)
+    done = finished_fleet.play("rollout", "--check", cipu_driver_install_packages=False)
     assert done.rc == 0
     assert done.recap["a"]["changed"] == 0
     assert host.files() == before
