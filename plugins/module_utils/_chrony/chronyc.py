@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what chronyc -c prints and what chronyd -p says of its configuration."""
+"""Parse the output of `chronyc -c` and `chronyd -p`."""
 
 import re
 
@@ -12,7 +12,7 @@ NEVER = 0xFFFFFFFF
 
 
 def _number(text):
-    """A finite number of chronyc's, or None for its way to say it has none."""
+    """A finite number, or None; chronyc prints huge ones for unknown values."""
     try:
         value = float(text)
     except ValueError:
@@ -33,7 +33,7 @@ def _age_s(text):
 
 
 def parse_tracking(fields):
-    """The record of `chronyc -c tracking`, or None if this is not one."""
+    """The record of `chronyc -c tracking`, or None for another line."""
     if len(fields) != TRACKING_FIELDS or not re.match(r"[0-9A-F]{8}$", fields[0]):
         return None
     names = (
@@ -86,8 +86,8 @@ def parse_selection(fields):
 def parse_report(text):
     """Output of `chronyc -c -n -m tracking sources selectdata`: (tracking, sources).
 
-    The three tell themselves apart by their number of fields and by the first one, so a command
-    that was refused in between does no harm.
+    The lines of each command differ in their number of fields and in the first field, so a refused
+    command in between does not matter.
     """
     tracking, sources, selection = None, [], {}
     for line in text.splitlines():
@@ -130,7 +130,7 @@ def selected(sources):
 
 
 def error_bound_s(tracking):
-    """|correction| + root dispersion + root delay / 2; the clock's own error is not in it."""
+    """|correction| + root dispersion + root delay / 2, without the error of the clock itself."""
     parts = [tracking[n] for n in ("system_time_offset_s", "root_dispersion_s", "root_delay_s")]
     if None in parts or tracking["stratum"] in {None, 0, 16}:
         return None

@@ -58,6 +58,8 @@ class Collector:
         said = self.run_all(self.programs(), self.left_s())
         facts["time_daemons"], chronyd_pid = self.daemons(said)
         facts["chrony"] = self.chrony(said, "chronyd" in facts["time_daemons"], chronyd_pid)
+        if self.instances:
+            facts["time_instances"] = self.instances
         facts["clocksource"] = self.tree.line(system.CLOCKSOURCE)
         facts["steal"] = self.steal(facts.pop("_steal_pct", None))
         facts["driver"] = self.driver_facts(said)
@@ -147,9 +149,10 @@ class Collector:
 
     def daemons(self, said):
         outcome = said.get("systemctl")
-        self.restarting = set()
+        self.restarting, self.instances = set(), []
         if outcome is not None and outcome.ok:
             active, self.restarting = system.parse_units(outcome.out)
+            self.instances = system.time_instances(outcome.out)
         else:
             active = system.time_processes(self.tree)
         return sorted(active), active.get("chronyd", 0)

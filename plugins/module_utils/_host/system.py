@@ -114,6 +114,13 @@ def parse_units(text):
     return active, restarting - set(active)
 
 
+def time_instances(text):
+    """Running units of templates such as phc2sys@eth0.service, whose names differ by host."""
+    shown = units.parse_show(text)
+    names = [name for name in shown if "@" in name and units.daemon(name)]
+    return sorted(name[:TEXT_LIMIT] for name in names if units.runs(shown[name]))[:CLOCKS_LIMIT]
+
+
 def time_processes(tree):
     """The same from /proc, for a host without systemd."""
     active = {}

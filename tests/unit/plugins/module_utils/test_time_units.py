@@ -136,3 +136,11 @@ def test_option_f_of_a_daemon_that_does_not_run(tmp_path, name, text, path):
 )
 def test_too_old(version, old):
     assert daemon.too_old(version) is old
+
+
+def test_running_instances_are_listed(tmp_path):
+    shown = show("chrony.service") + "\n" + show("phc2sys@eth0.service")
+    shown += "\n" + show("phc2sys@eth1.service", "inactive", "dead", 0)
+    facts = MadeUp(tmp_path, None, {**SAID, "systemctl": shown}).facts()
+    assert facts["time_daemons"] == ["chronyd", "phc2sys"]
+    assert facts["time_instances"] == ["phc2sys@eth0.service"]
