@@ -20,11 +20,16 @@ def collect(folder, include):
             if name.startswith(".") or not any(fnmatch.fnmatch(name, pat) for pat in include):
                 continue
             path = os.path.join(here, name)
+            if not os.path.isfile(path):
+                raise AnsibleActionFail("{0} is not a regular file".format(path))
             size += os.path.getsize(path)
             if size > LIMIT:
-                raise AnsibleActionFail("{0} holds more than {1} bytes".format(folder, LIMIT))
+                raise AnsibleActionFail("{0} has more than {1} bytes".format(folder, LIMIT))
             with open(path, "rb") as stream:
-                content = stream.read().decode("utf-8")
+                try:
+                    content = stream.read().decode("utf-8")
+                except UnicodeDecodeError:
+                    raise AnsibleActionFail("{0} is not a text in UTF-8".format(path)) from None
             mode = "0755" if os.access(path, os.X_OK) else "0644"
             files.append({"path": os.path.relpath(path, folder), "content": content, "mode": mode})
     return files
@@ -34,8 +39,9 @@ def digest(files):
     """One checksum of all paths, modes and contents."""
     total = hashlib.sha256()
     for item in files:
-        for part in (item["path"], item.get("mode", ""), item.get("content", "")):
-            total.update(part.encode("utf-8") + b"\0")
+        content = item.get("content") or item.get("sha256") or ""
+        for part in (item["path"], item.get("mode", ""), content):
+            total.update(str(part).encode("utf-8") + b"\0")
     return total.hexdigest()
 
 
@@ -47,8 +53,25 @@ def sha256(path):
     return total.hexdigest()
 
 
+def patterns(include):
+    """The option include as a list; a text has one or more, separated by commas."""
+    if isinstance(include, str):
+        return [part.strip() for part in include.split(",") if part.strip()]
+    return list(include or ["*"])
+
+
+def merged(first, second):
+    """The result of both runs of the module: the second one repeats nothing that is done."""
+    result = dict(second)
+    for key in ("actions", "diff", "former", "private"):
+        known = first.get(key) or []
+        result[key] = known + [entry for entry in second.get(key) or [] if entry not in known]
+    result["changed"] = bool(result["actions"])
+    return result
+
+
 class ActionModule(ActionBase):
-    """Replaces src by the files found there, and sends files only where the host's are others."""
+    """Replaces src by the files found there, and sends a file only if the host's differs."""
 
     TRANSFERS_FILES = True
 
@@ -56,7 +79,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         args = dict(self._task.args)
         source = args.pop("src", None)
-        include = args.pop("include", ["*"])
+        include = patterns(args.pop("include", ["*"]))
         args["files"] = [dict(item) for item in args.get("files") or []]
         if args.get("state", "present") == "present":
             if source:
@@ -65,7 +88,7 @@ class ActionModule(ActionBase):
         else:
             local = {}
         result = self._execute_module("cipu.clock.file_tree", module_args=args, task_vars=task_vars)
-        if result.get("unsent") and not self._task.check_mode:
+        if result.get("unsent") and not result.get("failed") and not self._task.check_mode:
             result = self.send(args, local, result, task_vars)
         if source:
             result["src_sha256"] = digest(args["files"])
@@ -102,11 +125,10 @@ class ActionModule(ActionBase):
                     self._connection._shell.tmpdir, "sent{0}".format(number)
                 )
                 item["src"] = self._transfer_file(local[item["path"]], remote)
-        result = self._execute_module("cipu.clock.file_tree", module_args=args, task_vars=task_vars)
-        self._remove_tmp_path(self._connection._shell.tmpdir)
-        if not result.get("failed"):
-            # The first run told what it changed; the second only what it still had to.
-            done = [a for a in first["actions"] if a not in result["actions"]]
-            result["actions"] = done + result["actions"]
-            result["diff"], result["former"] = first["diff"], first["former"]
-        return result
+        try:
+            second = self._execute_module(
+                "cipu.clock.file_tree", module_args=args, task_vars=task_vars
+            )
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return merged(first, second)

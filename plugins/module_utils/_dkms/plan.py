@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what DKMS has to what is wanted: the commands, in order.
+"""The commands that lead from what DKMS has to what is wanted, in order.
 
-Pure, so that check mode tells the truth.
+Pure, so that check mode predicts what a run does.
 """
 
 from ansible_collections.cipu.clock.plugins.module_utils._dkms.status import (
@@ -14,27 +14,28 @@ RANK = {"absent": 0, "broken": 0, "added": 1, "built": 2, "installed": 3}
 
 
 class Wanted:
-    """What the caller asks for, and what the host says of each kernel."""
+    """What the caller asks for, and what was read of the host besides the records."""
 
-    def __init__(
-        self,
-        name,
-        version,
-        state,
-        kernels,
-        stale=(),
-        tarballs=None,
-        force=False,
-        other_versions="keep",
-    ):
+    def __init__(self, name, version, state, kernels, **more):
         self.name = name
         self.version = version
         self.state = state
         self.kernels = list(kernels)
-        self.stale = set(stale)  # kernels whose build is older than the source
-        self.tarballs = tarballs or {}  # kernel -> archive that holds its build
-        self.force = force
-        self.other_versions = other_versions
+        self.every_kernel = more.pop("every_kernel", True)  # for absent: kernels do not matter
+        self.stale = set(more.pop("stale", ()))  # kernels whose build is older than the source
+        self.tarballs = more.pop("tarballs", None) or {}  # kernel -> archive with its build
+        self.other_builds = set(more.pop("other_builds", ()))  # archive has another build
+        self.build_folders = (
+            more.pop("build_folders", None) or {}
+        )  # kernel -> folder, finished or not
+        self.lost_source = more.pop("lost_source", None)  # dangling link to remove before add
+        self.occupied = set(more.pop("occupied", ()))  # kernels with a module of that name
+        self.purges = more.pop("purges", None) or {}  # version -> steps, where dkms cannot remove
+        self.orphans = list(more.pop("orphans", ()))  # steps for modules without a version
+        self.force = more.pop("force", False)
+        self.other_versions = more.pop("other_versions", "keep")
+        if more:
+            raise TypeError("unknown: {0}".format(", ".join(sorted(more))))
 
 
 def _dkms(verb, wanted, version=None, kernel=None, *more):
@@ -47,53 +48,94 @@ def _dkms(verb, wanted, version=None, kernel=None, *more):
 def plan(records, wanted):
     """A list of (verb, kernel or None, argv)."""
     if wanted.state == "absent":
-        gone = [wanted.version] if wanted.version else versions(records)
-        present = set(versions(records))
-        return [_removal(wanted, version) for version in gone if version in present]
+        return _absent(records, wanted)
     steps = []
-    if RANK[state_of(records, wanted.version, None)] < RANK["added"]:
+    if RANK[state_of(records, wanted.version, None)] < RANK["added"] or wanted.lost_source:
+        if wanted.lost_source:
+            steps.append(("rm", None, ["rm", wanted.lost_source]))
         steps.append(("add", None, _dkms("add", wanted)))
     for kernel in wanted.kernels if wanted.state != "added" else ():
         steps += _kernel_steps(records, wanted, kernel)
-    return steps + [_removal(wanted, v) for v in versions(records) if _goes(wanted, v)]
+    for version in versions(records):
+        if _goes(wanted, version):
+            steps += _removal(wanted, version)
+    return steps
+
+
+def _absent(records, wanted):
+    steps = []
+    for version in versions(records):
+        if wanted.version not in {None, version}:
+            continue
+        if wanted.every_kernel:
+            steps += _removal(wanted, version)
+            continue
+        built = [r["kernel"] for r in records if r["version"] == version and r["kernel"]]
+        for kernel in wanted.kernels:
+            steps += _removal_of_kernel(wanted, version, kernel, kernel in built)
+    return steps + wanted.orphans
+
+
+def _removal_of_kernel(wanted, version, kernel, is_built):
+    whole = wanted.purges.get(version, [])
+    steps = [step for step in whole if step[1] == kernel]
+    by_dkms = not whole or any(verb == "remove" for verb, _kernel, _argv in whole)
+    if is_built and by_dkms:
+        steps.append(("remove", kernel, _dkms("remove", wanted, version, kernel)))
+    return steps
 
 
 def _goes(wanted, version):
-    """Whether another version goes: DKMS gives a new kernel the newest that it knows."""
+    """Whether another version goes: DKMS builds the newest one it has for a new kernel."""
     if wanted.other_versions == "keep" or version == wanted.version:
         return False
     return wanted.other_versions == "remove" or is_newer(version, wanted.version)
 
 
 def _removal(wanted, version):
-    return ("remove", None, _dkms("remove", wanted, version, None, "--all"))
+    if version in wanted.purges:
+        return wanted.purges[version]
+    return [("remove", None, _dkms("remove", wanted, version, None, "--all"))]
 
 
 def _kernel_steps(records, wanted, kernel):
     state = state_of(records, wanted.version, kernel)
+    is_active = _is_active(records, wanted.version, kernel)
     steps = []
-    redo = wanted.force or kernel in wanted.stale
+    redo = wanted.force or kernel in wanted.stale or kernel in wanted.other_builds
     if redo or RANK[state] < RANK["built"]:
-        again = ["--force"] if RANK[state] >= RANK["built"] else []
         if kernel in wanted.tarballs:
-            # Without --force a version that is known already is refused.
+            # DKMS refuses a version that it has already, unless forced.
             argv = ["dkms", "ldtarball", wanted.tarballs[kernel], "--force"]
             steps.append(("ldtarball", kernel, argv))
         else:
-            steps.append(("build", kernel, _dkms("build", wanted, None, kernel, *again)))
+            # DKMS 2.8 does not build again even with --force, and DKMS 3.0 does not build where
+            # an unfinished build lies.
+            if kernel in wanted.build_folders:
+                steps.append(("rm", kernel, ["rm", "-r", wanted.build_folders[kernel]]))
+            steps.append(("build", kernel, _dkms("build", wanted, None, kernel)))
     if wanted.state == "installed" and (steps or state != "installed"):
-        # DKMS takes a module for older that is not newer: going back needs --force, and so does
-        # replacing a file that no longer is the one that was built.
-        again = ["--force"] if redo or _kernel_has_any(records, kernel) else []
+        if is_active:
+            # DKMS 2.8 does not install again even with --force.
+            steps.append(("uninstall", kernel, _dkms("uninstall", wanted, None, kernel)))
+        # DKMS does not replace a module of the same or a newer version unless forced: one of
+        # another version, a file that was changed, a link that weak-modules made.
+        occupied = is_active or kernel in wanted.occupied or _kernel_has_any(records, kernel)
+        again = ["--force"] if redo or occupied else []
         steps.append(("install", kernel, _dkms("install", wanted, None, kernel, *again)))
     return steps
 
 
-def _kernel_has_any(records, kernel):
+def _is_active(records, version, kernel):
+    """Whether DKMS considers the version installed, even if the file is not the one built."""
     return any(
-        record["kernel"] == kernel and record["state"] in {"installed", "installed-weak"}
+        (record["version"], record["kernel"], record["state"]) == (version, kernel, "installed")
         for record in records
     )
+
+
+def _kernel_has_any(records, kernel):
+    return any(record["kernel"] == kernel and record["state"] == "installed" for record in records)
 
 
 def kernels_to_build(steps):
@@ -101,30 +143,41 @@ def kernels_to_build(steps):
 
 
 def states(records, kernels):
-    """The state of every version on every kernel told of, for the return value and the diff."""
-    told = {}
+    """The state of every version on every kernel, for the return value and the diff."""
+    result = {}
     for known in versions(records):
         of_version = {kernel: state_of(records, known, kernel) for kernel in kernels}
         for record in records:
             if record["version"] == known and record["kernel"] is not None:
                 kernel = record["kernel"]
                 of_version[kernel] = state_of(records, known, kernel)
-        told[known] = of_version
-    return told
+        result[known] = of_version
+    return result
 
 
 def predicted(records, wanted, steps):
-    """What `states` will be once the steps have run."""
+    """What `states` returns once the steps have run."""
     after = states(records, wanted.kernels)
+    purged = {version for version, steps_of in wanted.purges.items() if set_of(steps_of, steps)}
+    for version in purged:
+        after.pop(version, None)
     for verb, kernel, argv in steps:
         if verb == "remove":
-            after.pop(argv[argv.index("-v") + 1], None)
-        elif verb == "forget":
-            after.pop(argv[-1].rsplit("/", 1)[-1], None)
+            _remove(after, argv[argv.index("-v") + 1], kernel)
+        elif verb == "rm" and wanted.state == "absent" and "-r" in argv:
+            # The build folder of a version that DKMS cannot remove; its entry stays.
+            version = argv[-1].split("/")[-3]
+            if after.get(version, {}).get(kernel):
+                others = set(after[version]) - {kernel}
+                is_left = any(RANK[after[version][k]] >= RANK["built"] for k in others)
+                after[version][kernel] = "added" if is_left else "broken"
         elif verb == "add":
-            of_version = after.setdefault(wanted.version, {})
-            after[wanted.version] = dict.fromkeys(of_version or wanted.kernels, "added")
-        else:
+            of_version = after.get(wanted.version) or dict.fromkeys(wanted.kernels, "added")
+            after[wanted.version] = {
+                k: "added" if RANK[state] < RANK["added"] else state
+                for k, state in of_version.items()
+            }
+        elif verb in {"build", "ldtarball", "install"}:
             reached = "installed" if verb == "install" else "built"
             after.setdefault(wanted.version, {})[kernel] = reached
             if verb == "install":
@@ -132,3 +185,17 @@ def predicted(records, wanted, steps):
                     if version != wanted.version and of_version.get(kernel) == "installed":
                         of_version[kernel] = "built"
     return after
+
+
+def set_of(part, whole):
+    """Whether every step of a part is in the whole."""
+    return bool(part) and all(step in whole for step in part)
+
+
+def _remove(after, version, kernel):
+    """With the last build that is removed, DKMS removes the version."""
+    of_version = after.get(version, {})
+    if kernel is not None:
+        of_version[kernel] = "added"
+    if kernel is None or not any(RANK[state] >= RANK["built"] for state in of_version.values()):
+        after.pop(version, None)

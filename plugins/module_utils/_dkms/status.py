@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What DKMS says and means, for its 2.8, 3.0 and 3.2 series."""
+"""The state of a DKMS module, read from DKMS's own tree.
+
+`dkms status` is not used: it exits with 0 and leaves versions out whose source is lost, takes a
+backup folder for a version, and needs a hundred times as long.
+"""
 
 import re
 
-STATES = ("added", "built", "installed")
+from ansible_collections.cipu.clock.plugins.module_utils._dkms.framework import (
+    Framework,
+    assignments,
+)
 
 # dkms exit status -> what it means. 1 is used for too much to be of help.
 EXIT_MEANING = {
     2: "the source tree is missing",
-    3: "it was added or built already",
-    5: "it was installed already",
+    3: "it is added or built already",
+    5: "it is installed already",
     6: "the installation failed",
-    7: "the build left no module behind",
+    7: "the build produced no module",
     8: "dkms.conf is malformed",
     10: "the build failed",
     13: "a build dependency is missing",
@@ -19,64 +26,27 @@ EXIT_MEANING = {
     21: "the kernel's headers are missing",
     77: "dkms.conf excludes this kernel (BUILD_EXCLUSIVE)",
 }
-
-# The words of 3.2 and those of the series before it say the same.
-_SUFFIXES = (
-    ("original_module", "original module"),
-    ("differs", "diff between built and installed"),
-    ("differs", "differences between built and installed"),
-    ("files_missing", "missing some built modules"),
-    ("files_missing", "built modules are missing"),
-)
+# Folders beside the versions, and beside the kernels of a version, that are neither.
+NOT_VERSIONS = ("original_module",)
+NOT_KERNELS = ("source", "build", "tarball", "driver_disk", "rpm", "deb")
 
 
-def parse_status(text):
-    """`dkms status` as a list of records: name, version, kernel, arch, state, notes.
+def read_tree(tree, name, framework=None):
+    """Records of what DKMS has of a module: name, version, kernel, arch, state, notes.
 
-    "n, v, k, a: state" is the form of 2.8, "n/v, k, a: state" that of 3.x. Kernel and arch are None
-    where the module is only added. Lines of no known form (warnings) are left out.
+    Kernel and arch are None where a version is only added. Whether an installed file still is the
+    one that was built is not checked here.
     """
-    records = []
-    for line in text.splitlines():
-        head, colon, tail = line.strip().partition(": ")
-        fields = [field for field in re.split(r"[ ,/]+", head) if field]
-        words = tail.split()
-        if not colon or not words or len(fields) not in {2, 4}:
-            continue
-        state = words[0].rstrip(",")
-        if state not in STATES + ("broken", "installed-weak"):
-            continue
-        notes = {note for note, words_of in _SUFFIXES if words_of in tail.lower().replace("_", " ")}
-        kernel, arch = fields[2:] if len(fields) == 4 else (None, None)
-        records.append(
-            {
-                "name": fields[0],
-                "version": fields[1],
-                "kernel": kernel,
-                "arch": arch,
-                "state": state,
-                "notes": sorted(notes),
-            }
-        )
-    return records
-
-
-def read_tree(tree, name):
-    """The same records from DKMS's own folder, in a hundredth of the time `dkms status` takes.
-
-    They do not tell whether an installed file is still the one that was built.
-    """
-    base = "/var/lib/dkms/" + name
+    base = "{0}/{1}".format((framework or Framework(tree)).dkms_tree, name)
     records = []
     for version in tree.names(base):
         entry = "{0}/{1}".format(base, version)
-        if tree.link(entry) is not None or not tree.is_dir(entry):
+        if not _is_version(tree, entry, version):
             continue
-        built = _built(tree, base, version)
-        whole = "added" if tree.is_file(entry + "/source/dkms.conf") else "broken"
-        if not built:
-            built = [(None, None, whole)]
-        for kernel, arch, state in built:
+        found = _built(tree, base, version)
+        if not found:
+            found = [(None, None, "added" if has_source(tree, entry) else "broken")]
+        for kernel, arch, state in found:
             records.append(
                 {
                     "name": name,
@@ -90,18 +60,66 @@ def read_tree(tree, name):
     return records
 
 
+def _is_version(tree, entry, name):
+    if name in NOT_VERSIONS or name.startswith(".") or tree.link(entry) is not None:
+        return False
+    return tree.is_dir(entry)
+
+
+def has_source(tree, entry):
+    """Whether the source of a version is there; DKMS can neither build nor remove without."""
+    return tree.is_file(entry + "/source/dkms.conf")
+
+
+def module_names(tree, conf):
+    """Names of the modules that a dkms.conf builds, without suffix; empty where not readable."""
+    found = assignments(tree.text(conf) or "")
+    built = {key: value for key, value in found.items() if key.startswith("BUILT_MODULE_NAME")}
+    names = [
+        found.get(key.replace("BUILT_", "DEST_"), value) for key, value in sorted(built.items())
+    ]
+    return names or [found[key] for key in ("PACKAGE_NAME",) if found.get(key)]
+
+
+def module_files(tree, folder):
+    """Names of the kernel modules in a folder: *.ko, compressed or not."""
+    return [name for name in tree.names(folder) if re.search(r"\.ko(\.\w+)?$", name)]
+
+
+def stem(file_name):
+    """The module's name as file names and commands spell it: hyphen and underscore are one."""
+    return file_name.partition(".ko")[0].replace("-", "_")
+
+
+def build_folders(tree, entry):
+    """(kernel, arch, folder) of every build folder of a version, finished or not."""
+    return [
+        (kernel, arch, "{0}/{1}/{2}".format(entry, kernel, arch))
+        for kernel in tree.names(entry)
+        if kernel not in NOT_KERNELS and not kernel.startswith(".")
+        for arch in tree.names("{0}/{1}".format(entry, kernel))
+        if not arch.startswith(".") and tree.is_dir("{0}/{1}/{2}".format(entry, kernel, arch))
+    ]
+
+
+def is_complete(tree, entry, folder):
+    """Whether a build folder has every module: a build that was cut off leaves some out."""
+    have = {stem(name) for name in module_files(tree, folder + "/module")}
+    need = {stem(name) for name in module_names(tree, entry + "/source/dkms.conf")}
+    return bool(have) and need <= have
+
+
 def _built(tree, base, version):
-    """(kernel, arch, state) of what is built of a version."""
+    """(kernel, arch, state) of each finished build of a version."""
     entry = "{0}/{1}".format(base, version)
     found = []
-    for kernel in tree.names(entry):
-        for arch in tree.names("{0}/{1}".format(entry, kernel)):
-            if not tree.is_dir("{0}/{1}/{2}/module".format(entry, kernel, arch)):
-                continue
-            target = tree.link("{0}/kernel-{1}-{2}".format(base, kernel, arch)) or ""
-            whole = "/".join([version, kernel, arch])
-            installed = target == whole or target.endswith("/" + whole)
-            found.append((kernel, arch, "installed" if installed else "built"))
+    for kernel, arch, folder in build_folders(tree, entry):
+        if not is_complete(tree, entry, folder):
+            continue
+        target = tree.link("{0}/kernel-{1}-{2}".format(base, kernel, arch)) or ""
+        whole = "/".join([version, kernel, arch])
+        installed = target == whole or target.endswith("/" + whole)
+        found.append((kernel, arch, "installed" if installed else "built"))
     return found
 
 
@@ -112,10 +130,9 @@ def state_of(records, version, kernel):
         if record["version"] != version:
             continue
         if record["kernel"] == kernel:
-            state = "installed" if record["state"] == "installed-weak" else record["state"]
-            if state == "installed" and {"differs", "files_missing"} & set(record["notes"]):
+            if record["state"] == "installed" and "differs" in record["notes"]:
                 return "built"
-            return state
+            return record["state"]
         if record["kernel"] is None and record["state"] == "broken":
             state = "broken"
         elif state == "absent":
@@ -129,7 +146,7 @@ def versions(records):
 
 
 def is_newer(version, other):
-    """Whether DKMS takes `version` for newer, and so gives it to a new kernel."""
+    """Whether DKMS considers `version` newer, and so builds it for a new kernel."""
     return _version_parts(version) > _version_parts(other)
 
 
@@ -143,11 +160,10 @@ def meaning(rc):
     return EXIT_MEANING.get(rc, "dkms ended with status {0}".format(rc))
 
 
-def make_log(tree, name, version, kernel, arch, lines=30):
+def make_log(tree, entry, kernel, arch, lines=30):
     """The last lines of the log of the last build; None if there is no log."""
-    base = "/var/lib/dkms/{0}/{1}".format(name, version)
     for path in ("{0}/build/make.log", "{0}/{1}/{2}/log/make.log"):
-        text = tree.text(path.format(base, kernel, arch), 1024 * 1024)
+        text = tree.text(path.format(entry, kernel, arch), 1024 * 1024)
         if text:
             return "\n".join(text.splitlines()[-lines:])
     return None

@@ -1,35 +1,71 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole files: what is half written never stands under its name, nor beside it."""
+"""Reads and replaces whole files. A file is never half written, and only regular files are."""
 
 import os
+import stat
 import tempfile
 
 
 class Unwritable(Exception):
-    """A file cannot be written; the text says which, why, and that it is as it was."""
+    """A file cannot be written; the text says which, why, and that it was not changed."""
 
 
 def read(path):
-    """The file's bytes, None where there is none or it cannot be read."""
+    """The file's bytes; None where there is none, or where it is not a readable regular file."""
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
+        # A FIFO or a device could block.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (IOError, OSError):
+        return None
+    try:
+        with os.fdopen(handle, "rb") as stream:
+            return stream.read() if stat.S_ISREG(os.fstat(handle).st_mode) else None
     except (IOError, OSError):
         return None
 
 
+def kind(path):
+    """What stands under a path: "file", "link", "folder", "special", or None."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return None
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISLNK(mode):
+        return "link"
+    return "folder" if stat.S_ISDIR(mode) else "special"
+
+
+NAMES = {"link": "a symbolic link", "folder": "a folder", "special": "a device, FIFO or socket"}
+
+
+def refuse_irregular(path):
+    """Raise where something else than a regular file stands under the path."""
+    found = kind(path)
+    if found in NAMES:
+        raise Unwritable(
+            "{0} is {1}, not a regular file; it was not changed, remove it first".format(
+                path, NAMES[found]
+            )
+        )
+
+
 def write(module, path, content, bits):
-    """Have the file with this content and these permission bits, and its folder."""
+    """Replace a file, or create it with its folder, with this content and permission bits."""
     folder = os.path.dirname(path)
     temporary = None
+    refuse_irregular(path)
     try:
         if not os.path.isdir(folder):
             os.makedirs(folder, 0o755)
         handle, temporary = tempfile.mkstemp(prefix=".cipu-", dir=folder)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
         module.atomic_move(temporary, path)
-        # The move gives a new file the default mode, and leaves another the one it had.
+        # atomic_move gives a new file the default mode, and keeps the mode of an existing one.
         os.chmod(path, bits)
     except (IOError, OSError) as reason:
         raise Unwritable(
@@ -41,7 +77,7 @@ def write(module, path, content, bits):
 
 
 def text(content):
-    """The text that these bytes are, or None: a module's result carries texts only."""
+    """The bytes as text, or None: a module's result contains text only."""
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

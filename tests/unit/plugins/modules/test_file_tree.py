@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on the controller")
 
-from ansible_collections.cipu.clock.plugins.action.file_tree import collect
+from ansible.errors import AnsibleActionFail
+from ansible_collections.cipu.clock.plugins.action.file_tree import collect, merged, patterns
 from ansible_collections.cipu.clock.plugins.modules import file_tree
 
 
@@ -22,6 +23,7 @@ class MadeUp:
             "src": None,
             "exclusive": False,
             "files": [],
+            "return_private": False,
         }
         self.params.update(params)
 
@@ -45,8 +47,14 @@ def item(path, content="x\n", mode="0644", state="present"):
     }
 
 
+def run(module):
+    work, wanted = file_tree.prepare(module)
+    file_tree.carry_out(work, wanted)
+    return work
+
+
 def actions(**params):
-    return file_tree.run(MadeUp(**params)).actions
+    return run(MadeUp(**params)).actions
 
 
 def test_a_file_is_written_once(tmp_path):
@@ -116,7 +124,7 @@ def test_one_file_can_be_absent_among_others(tmp_path):
 )
 def test_what_makes_no_sense_is_refused(params):
     with pytest.raises(file_tree.Unusable):
-        file_tree.run(MadeUp(check_mode=True, **params))
+        run(MadeUp(check_mode=True, **params))
 
 
 def test_a_folder_is_read_by_pattern_without_hidden_files(tmp_path):
@@ -138,14 +146,14 @@ def test_a_binary_is_sent_only_if_the_hosts_is_another(tmp_path):
     sent.write_bytes(b"\x00\xff")
     wanted = item(path, mode="0755")
     wanted["sha256"] = hashlib.sha256(b"\x00\xff").hexdigest()
-    first = file_tree.run(MadeUp(files=[wanted]))
+    first = run(MadeUp(files=[wanted]))
     assert (first.unsent, path.exists()) == ([str(path)], False)
     wanted["src"] = str(sent)
-    assert file_tree.run(MadeUp(files=[wanted])).unsent == []
+    assert run(MadeUp(files=[wanted])).unsent == []
     assert path.read_bytes() == b"\x00\xff"
     assert stat.S_IMODE(path.stat().st_mode) == 0o755
     wanted["src"] = None
-    again = file_tree.run(MadeUp(files=[wanted]))
+    again = run(MadeUp(files=[wanted]))
     assert (again.actions, again.unsent) == ([], [])
 
 
@@ -155,7 +163,7 @@ def test_what_arrives_broken_is_not_taken(tmp_path):
     wanted = item(path)
     wanted.update(sha256=hashlib.sha256(b"whole").hexdigest(), src=str(sent))
     with pytest.raises(file_tree.Unusable):
-        file_tree.run(MadeUp(files=[wanted]))
+        run(MadeUp(files=[wanted]))
     assert not path.exists()
 
 
@@ -172,9 +180,10 @@ def test_what_was_there_can_be_put_back(tmp_path):
         item(same, "same\n"),
     ]
     tree = [item("tree", "beneath root\n")]
-    former = file_tree.run(MadeUp(root=str(tmp_path / "root"), files=tree + wanted)).former
+    module = MadeUp(root=str(tmp_path / "root"), files=tree + wanted, return_private=True)
+    former = run(module).former
     assert [os.path.basename(told["path"]) for told in former] == ["kept", "gone", "new"]
-    file_tree.run(MadeUp(files=[dict(item(told["path"], ""), **told) for told in former]))
+    run(MadeUp(files=[dict(item(told["path"], ""), **told) for told in former]))
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("before\n", 0o600)
     assert (gone.read_text(), new.exists()) == ("gone\n", False)
 
@@ -182,7 +191,169 @@ def test_what_was_there_can_be_put_back(tmp_path):
 def test_a_program_goes_and_no_result_carries_its_bytes(tmp_path):
     program = tmp_path / "program"
     program.write_bytes(b"\x7fELF\xb2\x00")
-    told = file_tree.run(MadeUp(state="absent", files=[item(program)]))
+    told = run(MadeUp(state="absent", files=[item(program)]))
     assert not program.exists()
     assert told.former == []
     assert told.diff[0]["before"] == "(6 bytes that are no text)\n"
+
+
+@pytest.mark.parametrize("spelled", ["//t-1", "/t-1/", "/x/../t-1", "/./t-1"])
+def test_a_root_is_normalised(tmp_path, spelled):
+    root = str(tmp_path / "src") + spelled
+    wanted = [item("sub/a.c"), item("b.c")]
+    first = actions(root=root, files=wanted, exclusive=True)
+    assert first == ["write {0}/src/t-1/{1}".format(tmp_path, n) for n in ("sub/a.c", "b.c")]
+    assert actions(root=root, files=wanted, exclusive=True) == []
+    assert sorted(os.listdir(str(tmp_path / "src/t-1"))) == ["b.c", "sub"]
+
+
+@pytest.mark.parametrize(
+    "mode, bits",
+    [("0644", 0o644), ("644", 0o644), ("0o600", 0o600), (0o644, 0o644), (0o755, 0o755)],
+)
+def test_modes_are_octal_strings_or_numbers(tmp_path, mode, bits):
+    path = tmp_path / "a"
+    actions(files=[item(path, mode=mode)])
+    assert stat.S_IMODE(path.stat().st_mode) == bits
+    assert actions(files=[item(path, mode=mode)]) == []
+
+
+@pytest.mark.parametrize("mode", [644, "rw-r--r--", "999", "", None, True, -1, "u=rw", "07777"])
+def test_other_modes_are_refused_before_anything_is_changed(tmp_path, mode):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    with pytest.raises(file_tree.Unusable, match="octal string"):
+        run(MadeUp(files=[item(good), item(bad, mode=mode)]))
+    assert not good.exists()
+
+
+def test_a_file_without_content_is_refused(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("content\n")
+    with pytest.raises(file_tree.Unusable, match="neither content nor src"):
+        run(MadeUp(files=[item(path, content=None)]))
+    assert path.read_text() == "content\n"
+    actions(files=[item(path, content="")])
+    assert path.read_text() == ""
+
+
+def make(path, kind):
+    if kind == "link":
+        target = path.with_name("target")
+        target.write_text("target\n")
+        path.symlink_to(target)
+    elif kind == "fifo":
+        os.mkfifo(str(path))
+    else:
+        path.mkdir()
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+def test_only_regular_files_are_replaced(tmp_path, kind):
+    path = tmp_path / "a"
+    make(path, kind)
+    before = os.lstat(str(path))
+    with pytest.raises(file_tree.Unwritable, match="not a regular file"):
+        run(MadeUp(files=[item(path)]))
+    assert os.lstat(str(path)).st_ino == before.st_ino
+    if kind == "link":
+        assert (tmp_path / "target").read_text() == "target\n"
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_only_files_and_links_are_removed(tmp_path, kind):
+    path = tmp_path / "a"
+    make(path, kind)
+    with pytest.raises(file_tree.Unwritable):
+        run(MadeUp(files=[item(path, state="absent")]))
+    assert path.exists()
+
+
+def test_a_link_is_removed_and_not_followed(tmp_path):
+    path = tmp_path / "a"
+    make(path, "link")
+    assert actions(files=[item(path, state="absent")]) == ["remove {0}".format(path)]
+    assert (tmp_path / "target").read_text() == "target\n"
+
+
+def test_a_link_to_a_folder_is_a_stranger(tmp_path):
+    root, other = tmp_path / "src" / "tree", tmp_path / "other"
+    root.mkdir(parents=True)
+    other.mkdir()
+    (other / "kept").write_text("")
+    (root / "link").symlink_to(other)
+    wanted = [item("a.c")]
+    assert "remove {0}/link".format(root) in actions(root=str(root), files=wanted, exclusive=True)
+    assert (other / "kept").exists()
+    assert actions(root=str(root), files=wanted, exclusive=True) == []
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_others_may_not_read_is_not_returned(tmp_path, state):
+    path = tmp_path / "secret"
+    path.write_text("PASSWORD\n")
+    path.chmod(0o600)
+    wanted = [item(path, "NEW PASSWORD\n", mode="0600", state=state)]
+    asked = run(MadeUp(files=wanted, check_mode=True, return_private=True))
+    assert asked.former[0]["content"] == "PASSWORD\n"
+    result = run(MadeUp(files=wanted)).result()
+    assert "PASSWORD" not in str(result)
+    assert result["private"] == [str(path)]
+    assert result["former"] == []
+
+
+def test_a_file_that_becomes_private_is_not_shown(tmp_path):
+    path = tmp_path / "secret"
+    result = run(MadeUp(files=[item(path, "PASSWORD\n", mode="0600")])).result()
+    assert "PASSWORD" not in str(result)
+    assert result["former"] == [{"path": str(path), "state": "absent"}]
+
+
+class Real(MadeUp):
+    """With the ends of a real module."""
+
+    def __init__(self, **params):
+        MadeUp.__init__(self, **params)
+        self.ended = None
+
+    def exit_json(self, **result):
+        self.ended = dict(result, failed=False)
+
+    def fail_json(self, **result):
+        self.ended = dict(result, failed=True)
+        raise SystemExit(1)
+
+
+def test_a_failure_midway_reports_what_was_done(tmp_path, monkeypatch):
+    kept, fifo = tmp_path / "kept", tmp_path / "fifo"
+    kept.write_text("before\n")
+    os.mkfifo(str(fifo))
+    module = Real(files=[item(kept, "after\n"), item(fifo)])
+    monkeypatch.setattr(file_tree, "AnsibleModule", lambda **_spec: module)
+    with pytest.raises(SystemExit):
+        file_tree.main()
+    assert module.ended["failed"]
+    assert "is a device, FIFO or socket" in module.ended["msg"]
+    assert module.ended["actions"] == ["write {0}".format(kept)]
+    assert module.ended["changed"] is True
+    assert module.ended["former"][0]["content"] == "before\n"
+
+
+def test_include_may_be_a_text():
+    assert patterns("*.c") == ["*.c"]
+    assert patterns("*.c, *.h") == ["*.c", "*.h"]
+    assert patterns(["*.c"]) == ["*.c"]
+    assert patterns(None) == ["*"]
+
+
+def test_both_runs_are_reported_also_if_the_second_fails():
+    first = {"actions": ["write a", "write b"], "former": [1], "diff": [1], "private": []}
+    second = {"actions": ["write b"], "former": [], "diff": [2], "private": [], "failed": True}
+    both = merged(first, second)
+    assert both["actions"] == ["write a", "write b"]
+    assert (both["former"], both["diff"], both["failed"]) == ([1], [1, 2], True)
+
+
+def test_a_source_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "a.c").write_bytes(b"\xff\xfe")
+    with pytest.raises(AnsibleActionFail, match=r"a\.c is not a text"):
+        collect(str(tmp_path), ["*"])
