@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the clocks of a host and judges it until it is healthy. Each host waits for itself."""
+
+import time
+
+from ansible.plugins.action import ActionBase
+
+FACT = "cipu_clock"
+UNHEALTHY = ("critical", "unknown")
+ARGUMENT_SPEC = {
+    "probe_path": {"type": "path", "default": "/usr/local/bin/clockprobe"},
+    "thresholds": {"type": "dict", "default": {}},
+    "timeout_s": {"type": "int", "default": 0},
+    "delay_s": {"type": "int", "default": 10},
+    "required": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        _validation, args = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        deadline_s = time.monotonic() + args["timeout_s"]
+        checks = 0
+        while True:
+            result = self.check(args, task_vars)
+            checks += 1
+            left_s = deadline_s - time.monotonic()
+            if result.get("severity") not in UNHEALTHY or left_s <= 0:
+                break
+            time.sleep(min(max(args["delay_s"], 1), left_s))
+        result["checks"] = checks
+        if result.get("severity") in UNHEALTHY and args["required"]:
+            # A failed task sets no facts; without them its output can be read.
+            result.pop("ansible_facts")
+            result["failed"] = True
+            result["msg"] = "The host was not healthy within {1} s: {0}".format(
+                result["msg"], args["timeout_s"]
+            )
+        return result
+
+    def check(self, args, task_vars):
+        facts = self._execute_module(
+            "cipu.clock.clock_facts", {"probe_path": args["probe_path"]}, task_vars=task_vars
+        )
+        if facts.get("failed") or facts.get("unreachable"):
+            return facts
+        result = self.judge(facts["ansible_facts"][FACT], args["thresholds"], task_vars)
+        result["ansible_facts"] = facts["ansible_facts"]
+        return result
+
+    def judge(self, facts, thresholds, task_vars):
+        """By the action of cipu.clock.clock_health, which is the one place that judges."""
+        task = self._task.copy()
+        task.args = {"facts": facts, "thresholds": thresholds}
+        action = self._shared_loader_obj.action_loader.get(
+            "cipu.clock.clock_health",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        return action.run(task_vars=task_vars)

@@ -1,0 +1,90 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: health_gate
+short_description: Wait until a host passes its health check
+version_added: 0.1.0
+author:
+  - The cipu.clock maintainers (@cipu-clock)
+description:
+  - Runs M(cipu.clock.clock_facts) on the host and M(cipu.clock.clock_health) on the controller, in
+    one task, until the host is neither critical nor unknown or until O(timeout_s) has passed.
+  - Each host waits for itself. The wait is measured with a monotonic clock, since chronyd may step
+    the system clock while the task waits.
+extends_documentation_fragment:
+  - cipu.clock.attributes
+  - cipu.clock.attributes.facts
+options:
+  probe_path:
+    description: Path of clockprobe on the managed host.
+    type: path
+    default: /usr/local/bin/clockprobe
+  thresholds:
+    description: Thresholds of M(cipu.clock.clock_health).
+    type: dict
+    default: {}
+  timeout_s:
+    description: Number of seconds to wait for a healthy state. With V(0) the host is judged once.
+    type: int
+    default: 0
+  delay_s:
+    description: Number of seconds between two health checks.
+    type: int
+    default: 10
+  required:
+    description: Whether to fail if the host is critical or unknown at the end.
+    type: bool
+    default: false
+seealso:
+  - module: cipu.clock.clock_facts
+  - module: cipu.clock.clock_health
+"""
+
+EXAMPLES = r"""
+- name: Wait until the host is healthy
+  cipu.clock.health_gate:
+    timeout_s: 60
+    required: true
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts of the last check, as M(cipu.clock.clock_facts) returns them.
+  returned: always
+  type: dict
+state:
+  description: State of the host, as M(cipu.clock.clock_health) names it.
+  returned: always
+  type: str
+  sample: OK
+severity:
+  description: Severity of that state.
+  returned: always
+  type: str
+  sample: ok
+reasons:
+  description: What the health check found.
+  returned: always
+  type: list
+  elements: dict
+checks:
+  description: Number of health checks that were made.
+  returned: always
+  type: int
+  sample: 1
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module.fail_json(
+        msg="This module runs on the controller: call it as cipu.clock.health_gate in a task."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is built once: keyed by all that decides about it, and never taken when it is corrupt."""
+
+import pytest
+
+OPTIONS = {"cipu_driver_install_packages": False, "cipu_driver_build": "once"}
+ARCHIVE = "ptp_cipu-0.1.0-6.1.0-40-amd64-x86_64.dkms.tar.gz"
+
+
+def test_another_source_of_clockprobe_is_another_build(finished_fleet):
+    """P12: the version is the same."""
+    host = finished_fleet.hosts["a"]
+    (finished_fleet.collection / "native/src/main.c").write_text("clockprobe, second source\n")
+    assert finished_fleet.play("rollout", cipu_driver_install_packages=False).rc == 0
+    assert host.path("/usr/local/bin/clockprobe").read_text() == "clockprobe, second source\n"
+
+
+@pytest.fixture
+def kinds(fleet):
+    """Two hosts of one release and one of another, which share a kernel."""
+    for name in ("a12", "b12"):
+        fleet.add(name)
+    release = 'ID=debian\nNAME="Debian GNU/Linux"\nVERSION_ID="13"\n'
+    fleet.add("c13").write("/etc/os-release", release)
+    return fleet
+
+
+def test_kinds_that_share_a_kernel_and_archives_that_are_corrupt(kinds):
+    """P13."""
+    done = kinds.play("rollout", cipu_rollout_batches=3, **OPTIONS)
+    assert done.rc == 0, done.text
+    for name in ("a12", "c13"):
+        assert "built_by" not in kinds.hosts[name].state()
+    assert 'VERSION_ID="12"' in kinds.hosts["b12"].state()["built_by"]
+    archives = {path.read_text(): path for path in (kinds.folder / "cache/driver").rglob(ARCHIVE)}
+    assert len(archives) == 2
+
+    (archive,) = (path for text, path in archives.items() if 'VERSION_ID="12"' in text)
+    archive.write_text("not what was built")
+    host = kinds.add("d12")
+    done = kinds.play("rollout", "--limit", "d12", **OPTIONS)
+    assert done.rc == 2
+    assert f"{ARCHIVE} is corrupt: its checksum is not that of the build. Remove" in done.line
+    assert "dkms installed 0.1.0" not in host.log()
+
+    # Without a checksum it was not fetched completely, and is built again.
+    archive.with_name(archive.name + ".sha256").unlink()
+    assert kinds.play("rollout", "--limit", "d12", **OPTIONS).rc == 0
+    assert "built_by" not in host.state()
+    assert 'VERSION_ID="12"' in archive.read_text()
