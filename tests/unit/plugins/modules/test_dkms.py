@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The dkms module on a model of DKMS, for failures that the real one does not produce on request."""
+"""The dkms module on a model of DKMS, for failures that the real one does not produce at will."""
 
 import io
 import os
