@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("ansible.module_utils.basic")
 
-from .real_dkms import ARCH, ROOT, Machine, reason_to_skip
+from .machine import ARCH, ROOT, Machine, reason_to_skip
 
 REASON = reason_to_skip()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
@@ -26,7 +26,7 @@ def programs():
     cache = os.environ.get("CIPU_CACHE", str(ROOT / ".cache"))
     folder = os.path.join(cache, "dkms")
     fetched = subprocess.run(
-        [str(ROOT / "tests/dkms/fetch"), folder],
+        [str(ROOT / "tests/unit/dkms/fetch"), folder],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
