@@ -33,9 +33,15 @@ def _uninstall(host, name, kernel, arch, folder):
     # What was there before DKMS returns to where DKMS put its own.
     backup = "{0}/original_module/{1}/{2}".format(host.base(name), kernel, arch)
     for entry in status.module_files(host.tree, backup) if installed else ():
-        place = installed[0].rpartition("/")[0] + "/" + entry
+        place = origin(host, backup, entry) or installed[0].rpartition("/")[0] + "/" + entry
         found.append(("mv", kernel, ["mv", backup + "/" + entry, place]))
     return found
+
+
+def origin(host, backup, entry):
+    """Where DKMS 3.2 found the module that it moved away; None where it is not recorded."""
+    place = host.tree.line("{0}/{1}.origin".format(backup, entry), 4096)
+    return place if place and place.startswith(host.framework.install_tree + "/") else None
 
 
 def installed_files(host, kernel, folder):
@@ -77,6 +83,10 @@ def orphans(host, name, records):
         folder = "{0}/{1}".format(host.kernel_folder(kernel), OWN_FOLDER)
         names = status.module_files(host.tree, folder) if kernel not in installed else []
         paths = [folder + "/" + entry for entry in names if status.stem(entry) in stems]
+        # DKMS 3.2 restores also what it had found in its own folder.
+        backup = "{0}/original_module/{1}/{2}".format(host.base(name), kernel, host.arch)
+        places = (origin(host, backup, e) for e in status.module_files(host.tree, backup))
+        paths += [place for place in places if place and place.startswith(folder + "/")]
         found += [("rm", kernel, ["rm", path]) for path in paths]
         found += [_depmod(kernel)] if paths else []
     return found

@@ -27,6 +27,7 @@ EXIT_MEANING = {
     77: "dkms.conf excludes this kernel (BUILD_EXCLUSIVE)",
 }
 # Folders beside the versions, and beside the kernels of a version, that are neither.
+MODULE_FILE = re.compile(r"\.ko(\.(gz|bz2|xz|zst|lzma))?$")
 NOT_VERSIONS = ("original_module",)
 NOT_KERNELS = ("source", "build", "tarball", "driver_disk", "rpm", "deb")
 
@@ -83,7 +84,7 @@ def module_names(tree, conf):
 
 def module_files(tree, folder):
     """Names of the kernel modules in a folder: *.ko, compressed or not."""
-    return [name for name in tree.names(folder) if re.search(r"\.ko(\.\w+)?$", name)]
+    return [name for name in tree.names(folder) if MODULE_FILE.search(name)]
 
 
 def stem(file_name):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs programs of the host with an end in time and in bytes."""
+"""Runs programs of the host, bounded in time and in output."""
 
 import os
 import selectors
@@ -12,7 +12,7 @@ SEARCH_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/
 
 
 class Outcome:
-    """What became of one command. `problem` is None, "missing", "timeout" or "too long"."""
+    """The outcome of one command. `problem` is None, "missing", "timeout" or "too long"."""
 
     def __init__(self, rc=None, out="", err="", problem=None):
         self.rc = rc
@@ -25,7 +25,7 @@ class Outcome:
         return self.problem is None and self.rc == 0
 
     def said(self, limit=200):
-        """One line that tells what went wrong."""
+        """One line that describes what went wrong."""
         if self.problem is not None:
             return "{0} ({1})".format(self.problem, self.err[:limit]) if self.err else self.problem
         lines = [line.strip() for line in (self.err or self.out).splitlines() if line.strip()]
@@ -70,7 +70,7 @@ def environment():
 
 
 def run_all(commands, timeout_s, limit=OUTPUT_LIMIT):
-    """Runs the commands (name -> argv) side by side; returns name -> Outcome, always in time."""
+    """Run the commands (name -> argv) in parallel; returns name -> Outcome within the timeout."""
     deadline = time.monotonic() + timeout_s
     outcomes = {}
     running = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads a host's files under a root, bounded: nothing here raises because a thing is absent."""
+"""Reads a host's files below a root, bounded. What is missing is None or empty, never an error."""
 
 import os
 import stat
@@ -66,7 +66,7 @@ class Tree:
         return os.path.isfile(self.path(path))
 
     def link(self, path):
-        """Where a symbolic link points, as written; None if it is none."""
+        """Target of a symbolic link, as written; None if the path is not a link."""
         try:
             return os.readlink(self.path(path))
         except OSError:

@@ -336,3 +336,17 @@ def test_a_host_to_be_rebooted(tmp_path):
     facts = host.facts()
     assert facts["kernel"]["next"] == "99.0.0"
     assert facts["kernel"]["reboot_pending"] is True
+
+
+def test_the_running_and_the_next_kernel_are_always_reported(tmp_path):
+    host = MadeUp(tmp_path)
+    for number in range(20):
+        release = "99.{0}.0".format(number)
+        for name in ("boot/vmlinuz-" + release, "lib/modules/{0}/modules.dep".format(release)):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text("")
+    kernel = host.facts()["kernel"]
+    releases = [record["release"] for record in kernel["bootable"]]
+    assert len(releases) == 6
+    assert {kernel["running"], kernel["next"]} == {RUNNING, "99.19.0"}
+    assert {RUNNING, "99.19.0"} <= set(releases)

@@ -45,13 +45,13 @@ def test_serial_of_a_certificate_as_dkms_makes_it(tmp_path):
         ]
         + ["/CN=DKMS module signing key", "-keyout", str(tmp_path / "key"), "-out", str(path)],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         timeout=60,
     )
     asked = subprocess.run(
         ["openssl", "x509", "-inform", "DER", "-in", str(path), "-noout", "-serial"],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         timeout=60,
     )
     expected = asked.stdout.decode().strip().partition("=")[2].lower().lstrip("0")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The dkms module against a made-up DKMS: a model that keeps state and speaks like 3.0."""
+"""The dkms module on a model of DKMS, for failures that the real one does not produce at will."""
 
 import io
 import os
@@ -196,7 +196,7 @@ def test_fresh_then_again(host):
     "known", [{}, {VERSION: {}}, {VERSION: {KERNEL: "built"}}, {"0.2.0": {KERNEL: "installed"}}]
 )
 @pytest.mark.parametrize("other_versions", ["keep", "older", "remove"])
-def test_check_mode_tells_what_then_happens(host, state, known, other_versions):
+def test_check_mode_predicts_the_run(host, state, known, other_versions):
     def fresh(check_mode):
         kernels = None if state == "absent" else [KERNEL]
         module = MadeUp(
@@ -220,7 +220,7 @@ def test_check_mode_tells_what_then_happens(host, state, known, other_versions):
 ENFORCING = "sys/module/module/parameters/sig_enforce"
 
 
-def test_signing_is_told(host):
+def test_signing_is_reported(host):
     told = run(MadeUp(host))["signing"]
     assert told["enforced"] is False
     assert told["signers"] == {KERNEL: "DKMS module signing key"}
@@ -238,7 +238,7 @@ def test_signing_is_told(host):
         ("A key", "EFI some other trouble", "mokutil --test-key /var/lib/dkms/mok.pub"),
     ],
 )
-def test_what_is_to_be_done_under_enforcement(host, signer, mokutil, words):
+def test_next_step_under_enforcement(host, signer, mokutil, words):
     firmware = [] if "not supported" in mokutil else [("sys/firmware/efi/.there", "")]
     for name, text in [(ENFORCING, "Y\n"), ("var/lib/dkms/mok.pub", ""), *firmware]:
         (host / name).parent.mkdir(parents=True, exist_ok=True)
@@ -255,11 +255,11 @@ def test_what_is_to_be_done_under_enforcement(host, signer, mokutil, words):
         assert module.warnings == [told["next_step"]]
 
 
-def test_what_a_build_cost_is_told(host):
+def test_the_cpu_time_of_a_build_is_reported(host):
     assert run(MadeUp(host))["build_cpu_s"] >= 0
 
 
-def test_an_owners_certificate_is_found(host):
+def test_an_administrators_certificate_is_found(host):
     (host / "etc/dkms/framework.conf.d").mkdir(parents=True)
     (host / "etc/dkms/framework.conf").write_text('# mok_certificate="/no"\n')
     (host / "etc/dkms/framework.conf.d/own.conf").write_text('mok_certificate="/etc/own.der"\n')
@@ -267,7 +267,7 @@ def test_an_owners_certificate_is_found(host):
     assert run(MadeUp(host))["signing"]["certificate"] == "/etc/own.der"
 
 
-def test_missing_headers_are_said_before_anything_is_done(host):
+def test_missing_headers_are_reported_before_anything_is_done(host):
     (host / "lib/modules" / KERNEL / "build/Makefile").unlink()
     module = MadeUp(host)
     result = run(module)
@@ -348,7 +348,7 @@ def test_all_kernels_that_boot(host):
     assert dkms.Dkms(module, dkms.Host(module, Tree(str(host)))).kernels == [RUNNING, KERNEL]
 
 
-def test_a_kernel_that_nobody_built_for_is_named(host):
+def test_a_kernel_without_a_build_is_named(host):
     archive = host / "t.tar.gz"
     write_tarball(archive, "other")
     module = MadeUp(host, tarball=[str(archive)])
@@ -359,7 +359,7 @@ def test_a_kernel_that_nobody_built_for_is_named(host):
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00rubbish"])
-def test_an_archive_that_is_none(host, content):
+def test_a_file_that_is_no_archive(host, content):
     archive = host / "t.tar.gz"
     archive.write_bytes(content)
     result = run(MadeUp(host, tarball=[str(archive)]))
@@ -367,7 +367,7 @@ def test_an_archive_that_is_none(host, content):
     assert "cannot be read" in result["msg"]
 
 
-def test_a_removal_that_did_nothing_is_told(host):
+def test_a_removal_that_did_nothing_is_a_failure(host):
     (host / "var/lib/dkms/ptp_cipu/0.1.0/source").mkdir(parents=True)
     (host / "var/lib/dkms/ptp_cipu/0.1.0/source/dkms.conf").write_text("")
     module = MadeUp(host, state="absent", kernels=None)

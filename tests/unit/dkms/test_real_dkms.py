@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("ansible.module_utils.basic")
 
-from .real_dkms import ARCH, ROOT, Machine, reason_to_skip
+from .machine import ARCH, ROOT, Machine, reason_to_skip
 
 REASON = reason_to_skip()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
@@ -26,7 +26,7 @@ def programs():
     cache = os.environ.get("CIPU_CACHE", str(ROOT / ".cache"))
     folder = os.path.join(cache, "dkms")
     fetched = subprocess.run(
-        [str(ROOT / "tests/dkms/fetch"), folder],
+        [str(ROOT / "tests/unit/dkms/fetch"), folder],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
@@ -352,24 +352,17 @@ def test_a_changed_source_is_built_again(machine):
     assert machine.modinfo(ONE) == "CHANGED"
 
 
-def test_a_module_that_shadows_the_installed_one_is_reported(machine):
-    """depmod is configured to prefer another folder."""
-    install(machine)
-    other = machine.path("lib/modules/{0}/kernel/cipu_hello.ko".format(ONE))
-    other.write_bytes(machine.path("lib/modules/" + machine.modules()[0]).read_bytes() + b"x")
-    for name in machine.path("lib/modules/{0}/updates".format(ONE)).glob("**/*.ko*"):
-        name.unlink()
-    machine.run(["depmod", ONE])
-    conf = machine.source("1.0") / "dkms.conf"
-    # An installation that puts nothing into the kernel's folder.
+def test_an_installation_that_copies_nothing_is_a_failure(machine):
+    """As on a full disk where the copy fails and DKMS goes on."""
+    if machine.series == "2.8.4":
+        pytest.skip("DKMS 2.8 sets its own PATH, so its cp cannot be replaced")
     (machine.folder / "bin/cp").write_text(
         '#!/bin/sh\ncase "$*" in */lib/modules/*) exit 0;; esac\nexec /bin/cp "$@"\n'
     )
     (machine.folder / "bin/cp").chmod(0o755)
-    conf.touch()
     result = machine.module(version="1.0", kernels=[ONE])
     assert result["failed"]
-    assert "though dkms reported no error" in result["msg"] or "failed" in result["msg"]
+    assert machine.modules() == []
 
 
 def test_status_of_the_real_dkms_agrees(machine):
