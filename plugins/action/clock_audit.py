@@ -2,10 +2,7 @@
 """Makes one report of many hosts, from the registered results of clock_health."""
 
 import os
-import re
-import stat
 import sys
-import tempfile
 import time
 
 from ansible import constants as C
@@ -23,6 +20,8 @@ from ansible_collections.cipu.clock.plugins.module_utils._health.row import (
     NAME_LIMIT,
     row_without_facts,
 )
+from ansible_collections.cipu.clock.plugins.plugin_utils.collection import version
+from ansible_collections.cipu.clock.plugins.plugin_utils.files import WriteError, replace
 
 display = Display()
 
@@ -42,7 +41,6 @@ FACTLESS = {
 }
 # Messages of ansible-core 2.19 start with this.
 TASK_FAILED = "Task failed: "
-COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROW_KEYS = (
     "zone",
     "taken_at_s",
@@ -65,19 +63,6 @@ def terminal_width(stream):
         return os.get_terminal_size(stream.fileno()).columns or table.WIDTH_DEFAULT
     except (OSError, ValueError, AttributeError):
         return table.WIDTH_DEFAULT
-
-
-def version():
-    """Version of the collection, as installed or as a checkout."""
-    for name in ("MANIFEST.json", "galaxy.yml"):
-        try:
-            with open(os.path.join(COLLECTION, name), encoding="utf-8") as source:
-                found = re.search(r'^\s*"?version"?: "?([0-9][0-9A-Za-z.+-]*)', source.read(), re.M)
-        except OSError:
-            continue
-        if found:
-            return found.group(1)[:32]
-    return "unknown"
 
 
 # At import, in the main process: worker processes are detached from the terminal.
@@ -108,7 +93,13 @@ class ActionModule(ActionBase):
                 display.display(line, color=COLOURS.get(severity))
         if args["report_path"]:
             result["report_path"] = _path(args["report_path"])
-            write(result["report_path"], text)
+            try:
+                replace(result["report_path"], text)
+            except WriteError as error:
+                raise AnsibleActionFail(
+                    "Cannot write the report: {0}. Set cipu_audit_report_path to a path that you "
+                    "can write to.".format(error)
+                )
             if args["show"]:
                 display.display("Report: " + result["report_path"])
         failing = FAILING.get(args["fail_on"], ())
@@ -176,33 +167,3 @@ def _failure(names, fail_on):
 def _path(path):
     """Relative paths start where ansible-playbook was started."""
     return os.path.join(os.environ.get("PWD") or os.getcwd(), os.path.expanduser(path))
-
-
-def write(path, text):
-    """Replaces a regular file, or creates one, in one step; its mode is kept."""
-    folder = os.path.dirname(path)
-    temporary = None
-    try:
-        mode = 0o644
-        if os.path.lexists(path):
-            former = os.lstat(path)
-            if not stat.S_ISREG(former.st_mode):
-                raise AnsibleActionFail(
-                    "Cannot write the report to {0}: it is not a regular file. "
-                    "Set cipu_audit_report_path to another path.".format(path)
-                )
-            mode = stat.S_IMODE(former.st_mode)
-        handle, temporary = tempfile.mkstemp(prefix=".cipu-audit-", dir=folder)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            os.fchmod(stream.fileno(), mode)
-        os.replace(temporary, path)
-        temporary = None
-    except OSError as error:
-        raise AnsibleActionFail(
-            "Cannot write the report to {0}: {1}. Set cipu_audit_report_path to a path that you "
-            "can write to.".format(path, error.strerror or error)
-        )
-    finally:
-        if temporary:
-            os.unlink(temporary)

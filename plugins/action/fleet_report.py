@@ -3,37 +3,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.cipu.clock.plugins.plugin_utils._report import charts, history, load, page
-
-
-def replace(path: str, content: str) -> None:
-    """Write the whole file or leave the former one; devices, FIFOs and links are refused."""
-    if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
-        raise load.ReportError(
-            f"{path} is not a regular file, so it is not replaced; give another path"
-        )
-    folder = os.path.dirname(path) or "."
-    try:
-        descriptor, trial = tempfile.mkstemp(prefix=".cipu-clock-", dir=folder)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(content)
-            os.chmod(trial, os.stat(path).st_mode & 0o7777 if os.path.exists(path) else 0o644)
-            os.replace(trial, path)
-        except BaseException:
-            os.unlink(trial)
-            raise
-    except OSError as error:
-        raise load.ReportError(
-            f"cannot write {path}: {error.strerror}; the former file is unchanged"
-        ) from error
+from ansible_collections.cipu.clock.plugins.module_utils._health.report import build, to_json
+from ansible_collections.cipu.clock.plugins.plugin_utils._report import (
+    charts,
+    history,
+    load,
+    page,
+    summary,
+)
+from ansible_collections.cipu.clock.plugins.plugin_utils.collection import version
+from ansible_collections.cipu.clock.plugins.plugin_utils.files import WriteError, replace
 
 
 class ActionModule(ActionBase):
@@ -57,43 +40,37 @@ class ActionModule(ActionBase):
         )
         try:
             return self.write(options)
-        except load.ReportError as error:
+        except (load.ReportError, WriteError) as error:
             raise AnsibleActionFail(str(error)) from error
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:
         report = load.merge([load.load(path) for path in options["reports"]])
-        before = (
-            load.merge([load.load(path) for path in options["previous"]])
-            if options["previous"]
-            else None
-        )
         if not report["hosts"]:
-            raise load.ReportError(
-                f"{', '.join(options['reports'])}: no host in it, so there is nothing to report"
-            )
+            raise load.ReportError(f"{', '.join(options['reports'])}: there is no host in it")
+        before = None
+        if options["previous"]:
+            before = load.merge([load.load(path) for path in options["previous"]])
+        rows, taken_at_s = load.shown(report), report["taken_at_s"]
+        past = load.absolute(options["history"]) if options["history"] else None
         check = self._task.check_mode
         pruned = 0
-        if options["history"] and options["record"] and not check:
-            pruned = history.append(
-                options["history"], report["taken_at_s"], report["hosts"], options["keep_days"]
-            )
+        if past and options["record"] and not check:
+            pruned = history.append(past, taken_at_s, rows, options["keep_days"])
         written = {}
         makers = {
-            "html": lambda: page.html(report, before, options["history"]),
-            "json": lambda: (
-                json.dumps({"schema": load.SCHEMA, **report}, allow_nan=False, indent=1) + "\n"
-            ),
-            "csv": lambda: page.as_csv(report["hosts"]),
+            "html": lambda: page.html(report, before, past),
+            "json": lambda: to_json(build(report["hosts"], taken_at_s, version())),
+            "csv": lambda: page.as_csv(rows),
         }
         for kind, make in makers.items():
             if options[kind]:
-                written[kind] = options[kind]
+                written[kind] = load.absolute(options[kind])
                 if not check:
-                    replace(options[kind], make())
+                    replace(written[kind], make())
         return {
-            "changed": bool(written) or (options["record"] and bool(options["history"])),
-            "hosts": len(report["hosts"]),
-            "severities": page.summary.severities(report["hosts"]),
+            "changed": bool(written) or (options["record"] and bool(past)),
+            "hosts": len(rows),
+            "severities": summary.severities(rows),
             "charts": charts.HAS_PYGAL,
             "written": written,
             "pruned": pruned,

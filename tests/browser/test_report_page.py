@@ -30,11 +30,12 @@ ARGUMENTS = [
 ]
 INTERACTIVE_LIMIT_S = 2.0
 SIZE_LIMIT = 5_000_000
-HOSTILE = '<img src=x onerror=alert(1)>"><script>alert(1)</script>{{ 7*7 }}\x1b[31m'
+HOSTILE = '<img src=x onerror=alert(1)>"><script>alert(1)</script>{{ 7*7 }}'
 SEVERITIES = ["critical", "unknown", "warning", "ok"]
 
 
 def row(number: int, severity: str, name: str | None = None) -> dict[str, Any]:
+    """A row of a report, as docs/schema/report-v1.json describes it."""
     reasons = []
     if severity != "ok":
         check = ["steal", "reach", "sync_stat"][number % 3]
@@ -44,20 +45,33 @@ def row(number: int, severity: str, name: str | None = None) -> dict[str, Any]:
                 "severity": severity,
                 "message": f"{check} of {number}",
                 "advice": "Act.",
+                "value": number,
+                "limit": 2,
+                "unit": "percent",
             }
         ]
     return {
         "host": name or f"db-{number:05}.example.org",
         "zone": f"zone-{number % 5}",
+        "taken_at_s": 1_764_000_000,
         "kernel": "6.1.0-40-amd64",
         "driver_version": "0.2.0",
-        "clock": {"state": "ok", "offset_ns": random.randint(-4000, 4000), "uncertainty_ns": 900},
+        "clock": {
+            "state": "ok",
+            "node": "/dev/ptp0",
+            "pci_address": "0000:00:10.0",
+            "conditions": [],
+            "offset_ns": random.randint(-4000, 4000),
+            "uncertainty_ns": 900,
+        },
         "error_bound_ns": random.randint(4000, 40000),
         "chrony_source": "CIPU",
         "health": {
             "state": "OK" if severity == "ok" else "DEGRADED",
             "severity": severity,
             "reasons": reasons,
+            "checks_run": 23,
+            "not_checked": [],
         },
     }
 
@@ -85,8 +99,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     large = [row(number, "warning" if number % 9 == 0 else "ok") for number in range(5000)]
     small = [row(number, SEVERITIES[number % 4]) for number in range(10)]
     hostile = row(1, "critical", HOSTILE)
-    hostile["health"]["reasons"][0].update(check=HOSTILE, message=HOSTILE, advice=HOSTILE)
-    hostile.update(zone=HOSTILE, kernel=HOSTILE, driver_version=["not", "a", "text"])
+    hostile["health"]["reasons"][0].update(check=HOSTILE[:64], message=HOSTILE, advice=HOSTILE)
+    hostile.update(zone=HOSTILE, kernel=HOSTILE + "\x1b[31m", driver_version=None)
     return {
         name: write_page(folder, hosts, name)
         for name, hosts in (("large", large), ("small", small), ("hostile", [hostile, *small]))

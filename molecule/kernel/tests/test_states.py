@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes of state: lost state, failed recovery, disappearance, and what readers and the log see."""
+"""Changes of state: lost state, failed recovery, disappearance; what readers and the log see."""
 
 from collections.abc import Iterator
 

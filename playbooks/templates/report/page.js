@@ -46,7 +46,7 @@
   }
   function badge(severity) {
     var name = data.severities[severity];
-    return element("span", name.toUpperCase(), "badge " + name);
+    return element("span", name.toUpperCase().replace("_", " "), "badge " + name);
   }
   function distinct(values) {
     return Array.from(new Set(values)).filter(function (value) { return value !== null; }).sort();

@@ -163,7 +163,8 @@ def over_time(path: str, since_s: int, points: int = 200) -> list[dict[str, Any]
         marks = ",".join("?" * len(chosen))
         found = connection.execute(
             "SELECT audit_id, coalesce(word, ''), count(*), sum(severity = 0), sum(severity = 1),"
-            " sum(severity = 2), sum(severity = 3), avg(abs(offset_ns)), avg(error_bound_ns),"
+            " sum(severity = 2), sum(severity = 3), sum(severity = 4),"
+            " avg(abs(offset_ns)), avg(error_bound_ns),"
             " max(error_bound_ns)"
             f" FROM sample LEFT JOIN word ON word.id = zone_id WHERE audit_id IN ({marks})"
             " GROUP BY audit_id, zone_id ORDER BY audit_id",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.cipu.clock.plugins.plugin_utils._report import charts, history, summary
-from ansible_collections.cipu.clock.plugins.plugin_utils._report.load import SEVERITIES
+from ansible_collections.cipu.clock.plugins.plugin_utils._report.load import SEVERITIES, shown
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -98,7 +98,9 @@ def history_charts(path: str, taken_at_s: int, rows: list[dict[str, Any]]) -> di
             by_zone.setdefault(zone, [None] * len(times))[index] = round(
                 sample["offset_mean_ns"] / 1000, 3
             )
-            unhealthy[zone] = unhealthy.get(zone, 0) + sample["hosts"] - sample["severities"]["ok"]
+            unhealthy[zone] = unhealthy.get(zone, 0) + sum(
+                sample["severities"][name] for name in fleet
+            )
     worst = sorted(by_zone, key=lambda zone: (-unhealthy[zone], zone))[:ZONES_DRAWN]
     drawn = [
         charts.lines("Hosts that are not OK", labels, fleet),
@@ -106,7 +108,9 @@ def history_charts(path: str, taken_at_s: int, rows: list[dict[str, Any]]) -> di
             "Mean of |offset| by zone, µs", labels, {zone: by_zone[zone] for zone in worst}
         ),
     ]
-    for row in [row for row in rows if row["severity"] != "ok"][:HISTORY_HOSTS]:
+    for row in [row for row in rows if row["severity"] in ("critical", "unknown", "warning")][
+        :HISTORY_HOSTS
+    ]:
         samples = history.of_host(path, row["host"], since_s)
         drawn.append(
             charts.lines(
@@ -137,7 +141,7 @@ def format_us(value_ns: float | None) -> str:
 
 
 def html(report: dict[str, Any], before: dict[str, Any] | None, history_path: str | None) -> str:
-    rows = report["hosts"]
+    rows = shown(report)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -159,7 +163,7 @@ def html(report: dict[str, Any], before: dict[str, Any] | None, history_path: st
     return environment.get_template("page.html.j2").render(
         taken_at_s=report["taken_at_s"],
         before_s=before["taken_at_s"] if before else None,
-        summary=summary.summarise(rows, before["hosts"] if before else None),
+        summary=summary.summarise(rows, shown(before) if before else None),
         severities=SEVERITIES,
         pictures=pictures,
         has_charts=charts.HAS_PYGAL,

@@ -122,7 +122,7 @@ def changes(rows: list[Row], before: list[Row]) -> dict[str, dict[str, Any]]:
 
 def summarise(rows: list[Row], before: list[Row] | None) -> dict[str, Any]:
     bounds = known(rows, "error_bound_ns")
-    applicable = [row for row in rows if row["state"] != "NOT_APPLICABLE"]
+    applicable = [row for row in rows if row["severity"] != "not_applicable"]
     on_clock = [row for row in applicable if row["chrony_source"] == "CIPU"]
     return {
         "hosts": len(rows),

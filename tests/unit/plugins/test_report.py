@@ -22,10 +22,11 @@ from ansible_collections.cipu.clock.plugins.plugin_utils._report import (
     summary,
 )
 
-HOSTILE = "<script>alert(1)</script>{{ 7*7 }}</script>\x1b[31m\ud800"
+HOSTILE = "<script>alert(1)</script>{{ 7*7 }}</script>\x1b[31m"
 
 
 def made(name="db1", severity="ok", **more):
+    """A row of a report, as docs/schema/report-v1.json describes it."""
     reasons = []
     if severity != "ok":
         reasons = [
@@ -34,20 +35,33 @@ def made(name="db1", severity="ok", **more):
                 "severity": severity,
                 "message": "steal is 30 %",
                 "advice": "Move it.",
+                "value": 30,
+                "limit": 10,
+                "unit": "percent",
             }
         ]
     row = {
         "host": name,
         "zone": "z1",
+        "taken_at_s": 1_764_000_000,
         "kernel": "6.1.0",
         "driver_version": "0.2.0",
-        "clock": {"state": "ok", "offset_ns": -312, "uncertainty_ns": 900},
+        "clock": {
+            "state": "ok",
+            "node": "/dev/ptp0",
+            "pci_address": "0000:00:10.0",
+            "conditions": [],
+            "offset_ns": -312,
+            "uncertainty_ns": 900,
+        },
         "error_bound_ns": 8100,
         "chrony_source": "CIPU",
         "health": {
             "state": "OK" if severity == "ok" else "DEGRADED",
             "severity": severity,
             "reasons": reasons,
+            "checks_run": 23,
+            "not_checked": [],
         },
     }
     row.update(more)
@@ -58,6 +72,10 @@ def written(tmp_path, hosts, name="audit.json", taken_at_s=1_764_000_000, **more
     path = tmp_path / name
     path.write_text(json.dumps({"schema": 1, "taken_at_s": taken_at_s, "hosts": hosts, **more}))
     return str(path)
+
+
+def shown(tmp_path, hosts, **more):
+    return load.shown(loaded(tmp_path, hosts, **more))
 
 
 def loaded(tmp_path, hosts, **more):
@@ -84,26 +102,37 @@ def test_an_unusable_report_is_named_with_what_to_do(tmp_path, content, message)
         load.load(str(path))
 
 
-def test_values_of_wrong_type_become_unknown_and_the_other_hosts_stay(tmp_path):
-    wrong = made(
-        "liar", kernel=["6.1"], error_bound_ns="many", zone={"a": 1}, clock=[1], health="fine"
-    )
-    infinite = made("endless", error_bound_ns=1e400, clock={"offset_ns": float("nan"), "state": 3})
-    rows = loaded(tmp_path, [wrong, infinite, {"host": 7}, "x", made("good")])["hosts"]
+def test_a_malformed_row_is_unknown_and_the_other_hosts_stay(tmp_path):
+    wrong = made("liar", kernel=["6.1"], zone={"a": 1}, clock=[1], health="fine")
+    endless = made("endless", error_bound_ns=1e400)
+    rows = shown(tmp_path, [wrong, endless, {"host": 7}, "x", made("good")])
     by_name = {row["host"]: row for row in rows}
     assert set(by_name) == {"liar", "endless", "good"}
     assert by_name["liar"]["severity"] == "unknown"
-    assert by_name["liar"]["kernel"] is by_name["liar"]["error_bound_ns"] is None
-    assert by_name["endless"]["error_bound_ns"] is by_name["endless"]["offset_ns"] is None
+    assert by_name["endless"]["error_bound_ns"] is None
+    assert "malformed" in by_name["liar"]["reasons"][0]["message"]
     assert by_name["good"]["error_bound_ns"] == 8100
+
+
+def test_a_lone_surrogate_is_malformed(tmp_path):
+    (row,) = shown(tmp_path, [made("a", state="\ud800", kernel="6.1\ud800")])
+    assert row["severity"] == "unknown" or row["kernel"] is None
+    assert page.html(loaded(tmp_path, [made("a\ud800")]), None, None).encode("utf-8")
 
 
 def test_the_worst_host_comes_first_and_the_newest_slice_counts(tmp_path):
     old = load.load(written(tmp_path, [made("a", "critical"), made("b")], "old", 100))
     new = load.load(written(tmp_path, [made("a"), made("c", "warning")], "new", 200))
     merged = load.merge([new, old])
-    assert [row["host"] for row in merged["hosts"]] == ["c", "a", "b"]
+    assert [row["host"] for row in load.shown(merged)] == ["c", "a", "b"]
     assert merged["taken_at_s"] == 200
+
+
+def test_hosts_without_the_clock_come_last(tmp_path):
+    health = dict(made()["health"], severity="not_applicable", state="NOT_APPLICABLE")
+    rows = shown(tmp_path, [made("a", health=health), made("b")])
+    assert [row["host"] for row in rows] == ["b", "a"]
+    assert summary.severities(rows)["not_applicable"] == 1
 
 
 def test_slices_merge_to_the_same_report_as_one_run(tmp_path):
@@ -126,16 +155,16 @@ def test_percentiles_are_by_nearest_rank():
 
 def test_what_stands_out_is_counted_by_check_with_the_worst_first(tmp_path):
     hosts = [made("a", "warning"), made("b", "critical"), made("c")]
-    (steal,) = summary.checks(loaded(tmp_path, hosts)["hosts"])
+    (steal,) = summary.checks(shown(tmp_path, hosts))
     assert (steal["check"], steal["severity"], steal["count"]) == ("steal", "critical", 2)
 
 
 def test_changes_name_hosts_that_got_worse_better_new_and_gone(tmp_path):
-    before = loaded(tmp_path, [made("a"), made("b", "critical"), made("c"), made("d")])
-    after = loaded(
+    before = shown(tmp_path, [made("a"), made("b", "critical"), made("c"), made("d")])
+    after = shown(
         tmp_path, [made("a", "warning"), made("b"), made("d", driver_version="0.3.0"), made("e")]
     )
-    found = summary.changes(after["hosts"], before["hosts"])
+    found = summary.changes(after, before)
     assert {kind: [one["host"] for one in change["hosts"]] for kind, change in found.items()} == {
         "worse": ["a"],
         "better": ["b"],
@@ -148,7 +177,7 @@ def test_changes_name_hosts_that_got_worse_better_new_and_gone(tmp_path):
 
 def test_hostile_texts_are_text_in_the_page(tmp_path):
     hosts = [made(HOSTILE, "critical", zone=HOSTILE, kernel=HOSTILE), made("=cmd|' /C calc'!A0")]
-    hosts[0]["health"]["reasons"][0].update(check=HOSTILE, message=HOSTILE, advice=HOSTILE * 100)
+    hosts[0]["health"]["reasons"][0].update(check=HOSTILE, message=HOSTILE, advice=HOSTILE * 4)
     report = loaded(tmp_path, hosts)
     text = page.html(report, report, None)
     assert "<script>alert" not in text
@@ -156,7 +185,7 @@ def test_hostile_texts_are_text_in_the_page(tmp_path):
     assert "{{ 7*7 }}" in text and "\x1b" not in text
     data = json.loads(text.split('id="data">')[1].split("</script>")[0])
     assert len(data["rows"]) == 2
-    rows = list(csv.reader(io.StringIO(page.as_csv(report["hosts"]))))
+    rows = list(csv.reader(io.StringIO(page.as_csv(load.shown(report)))))
     assert not any(
         cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row if not number(cell)
     )
@@ -191,7 +220,7 @@ def test_5000_hosts_stay_below_5_megabytes(tmp_path):
 
 
 def recorded(path, hosts, taken_at_s, **more):
-    rows = [load.host(one) for one in hosts]
+    rows = [load.flat(load.host(one)) for one in hosts]
     return history.append(str(path), taken_at_s, rows, **more)
 
 
