@@ -21,7 +21,9 @@ def kinds(fleet):
     for name in ("a12", "b12"):
         fleet.add(name)
     release = 'ID=debian\nNAME="Debian GNU/Linux"\nVERSION_ID="13"\n'
-    fleet.add("c13").write("/etc/os-release", release)
+    other = fleet.add("c13")
+    other.write("/etc/os-release", release)
+    other.write("/etc/debian_version", "13.1\n")
     return fleet
 
 

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""health_gate: one check, or checks until the host is healthy or the time is over."""
+
+from unittest import mock
+
+import pytest
+
+pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on the controller")
+
+from ansible_collections.cipu.clock.plugins.action import health_gate
+
+
+class Clock:
+    """A monotonic clock that advances only while it is waited for."""
+
+    def __init__(self):
+        self.now_s = 1000.0
+        self.waits_s = []
+
+    def monotonic(self):
+        return self.now_s
+
+    def sleep(self, seconds):
+        self.waits_s.append(seconds)
+        self.now_s += seconds
+
+
+def run(severities, facts=None, **arguments):
+    """The result, and how long was waited. The host has these severities, the last one for good."""
+    clock, left = Clock(), list(severities)
+    task = mock.Mock(args=arguments, async_val=0, check_mode=False, diff=False)
+    task.action = "cipu.clock.health_gate"
+    action = health_gate.ActionModule(
+        task=task,
+        connection=mock.Mock(),
+        play_context=mock.Mock(check_mode=False),
+        loader=mock.Mock(),
+        templar=mock.Mock(),
+        shared_loader_obj=mock.Mock(),
+    )
+    action._load_name = task.action
+    reply = facts or {"ansible_facts": {"cipu_clock": {"schema": 1}}}
+
+    def judge(*_arguments):
+        severity = left.pop(0) if len(left) > 1 else left[0]
+        return {"severity": severity, "state": severity.upper(), "msg": severity.upper()}
+
+    with (
+        mock.patch.object(health_gate, "time", clock),
+        mock.patch.object(action, "_execute_module", return_value=reply),
+        mock.patch.object(action, "judge", judge),
+    ):
+        return action.run(task_vars={}), clock.waits_s
+
+
+def test_without_a_timeout_the_host_is_judged_once():
+    result, waits_s = run(["critical"])
+    assert (result["severity"], result["checks"], waits_s) == ("critical", 1, [])
+    assert not result.get("failed")
+    assert result["ansible_facts"]["cipu_clock"] == {"schema": 1}
+
+
+def test_it_ends_as_soon_as_the_host_is_healthy():
+    result, waits_s = run(["unknown", "critical", "warning"], timeout_s=60, delay_s=10)
+    assert (result["severity"], result["checks"], waits_s) == ("warning", 3, [10, 10])
+
+
+def test_a_host_that_stays_critical_fails_after_the_timeout():
+    result, waits_s = run(["critical"], timeout_s=25, delay_s=10, required=True)
+    assert result["failed"]
+    assert sum(waits_s) == 25
+    assert result["msg"] == "The host was not healthy within 25 s: CRITICAL"
+    # They would be printed with the failure, and set no facts.
+    assert "ansible_facts" not in result
+
+
+def test_a_delay_of_zero_does_not_spin():
+    _result, waits_s = run(["critical"], timeout_s=3, delay_s=0)
+    assert waits_s == [1, 1, 1]
+
+
+def test_facts_that_fail_are_the_result():
+    result, waits_s = run(["ok"], facts={"failed": True, "msg": "no python"}, timeout_s=60)
+    assert (result["failed"], result["msg"], waits_s) == (True, "no python", [])
