@@ -56,7 +56,7 @@ static void count_errno(struct collected *out, int number)
 }
 
 /* Returns the tightest of a few tries. Each is a hard bound; preemption only widens it. */
-static struct raw_pair read_pair(const struct phc_io *io, enum sysclock clock, int64_t tick_ns)
+static struct raw_pair read_pair(const struct phc_io *io, enum sysclock clock)
 {
 	struct raw_pair best = { 0, 0, 0 };
 
@@ -71,9 +71,13 @@ static struct raw_pair read_pair(const struct phc_io *io, enum sysclock clock, i
 
 		if (i && after - before >= best.hi_ns - best.lo_ns)
 			continue;
-		/* each reading may be one tick old */
-		best = (struct raw_pair){ before + (after - before) / 2, sys - after - tick_ns,
-					  sys - before + tick_ns };
+		/*
+		 * All are computed from one counter, so its tick does not matter here: at the tick
+		 * of the middle reading, MONOTONIC_RAW was between the outer ones. One nanosecond
+		 * each way for rounding.
+		 */
+		best = (struct raw_pair){ before + (after - before) / 2, sys - after - 1,
+					  sys - before + 1 };
 		if (after - before <= PAIR_GOOD_NS)
 			break;
 	}
@@ -158,11 +162,6 @@ static enum phc_method next_method(enum phc_method method)
 	default:
 		return PHC_METHOD_NONE;
 	}
-}
-
-static int64_t tick_of(const struct collected *out)
-{
-	return out->system_tick_ns > 0 ? out->system_tick_ns : 1;
 }
 
 static void note_limit(struct collector *c)
@@ -278,10 +277,10 @@ static void collect_call(struct collector *c)
 
 		if (attempt)
 			c->io->sleep_ns(c->io->ctx, RETRY_PAUSE_NS);
-		before = read_pair(c->io, c->params->clock, tick_of(out));
+		before = read_pair(c->io, c->params->clock);
 		note_pair(c, &before);
 		err = phc_read(c->io, out->method, c->params->clock, count, readings);
-		after = read_pair(c->io, c->params->clock, tick_of(out));
+		after = read_pair(c->io, c->params->clock);
 		note_limit(c);
 		note_pair(c, &after);
 		out->tried += count;

@@ -100,11 +100,11 @@ static int read_precise_once(const struct phc_io *io, enum sysclock clock,
 	if (err)
 		return err;
 	sys = clock == SYSCLOCK_REALTIME ? &arg.sys_realtime : &arg.sys_monoraw;
-	/* some drivers leave a system clock out; neither is zero on a running system */
+	/* some drivers omit a system clock; raw_ns of 0 stands for not known, too */
 	if (is_zero(sys))
 		return -EOPNOTSUPP;
 	err = set_reading(reading, sys, &arg.device, sys);
-	if (!err && !is_zero(&arg.sys_monoraw) && !time_ns(&arg.sys_monoraw, &reading->raw_ns))
+	if (!err && !time_ns(&arg.sys_monoraw, &reading->raw_ns))
 		err = -ERANGE;
 	return err;
 }

@@ -14,11 +14,12 @@
 #include "watchdog.h"
 
 /*
- * Time that clocks that hang may take together. The first ones get a long deadline, later ones one
- * that suffices for a clock that answers. Clocks that answer get their time in any case.
+ * A clock that hangs takes its whole deadline. The deadlines together stay below this, except that
+ * each clock gets the time that suffices for one that answers. After MAX_HUNG clocks that hung the
+ * others are not tried.
  */
-#define LONG_HANG_NS (7LL * 1000000000)
-#define TOTAL_HANG_NS (11LL * 1000000000)
+#define TOTAL_DEADLINE_NS (7LL * 1000000000)
+#define MAX_HUNG 4
 
 const char *measurement_status_name(enum measurement_status status)
 {
@@ -79,20 +80,24 @@ static void skip(struct measurement *m, const char *reason)
 	text_copy(m->reason, sizeof(m->reason), reason);
 }
 
-/* Time for the next clock, given what clocks that hung have taken; 0 when none is left. */
-static int64_t time_for_clock(const struct collect_params *params, int64_t hung_ns)
+/* Clocks that did not answer in time. */
+struct hung {
+	unsigned count;
+	int64_t ns;
+};
+
+static int64_t time_for_clock(const struct collect_params *params, const struct hung *hung)
 {
 	int64_t least_ns = measure_least_deadline_ns(params);
+	int64_t left_ns = TOTAL_DEADLINE_NS - hung->ns;
 
-	if (hung_ns >= TOTAL_HANG_NS)
-		return 0;
-	return LONG_HANG_NS - hung_ns > least_ns ? LONG_HANG_NS - hung_ns : least_ns;
+	return left_ns > least_ns ? left_ns : least_ns;
 }
 
-static void probe_clock(const struct probe_options *options, int64_t *hung_ns,
+static void probe_clock(const struct probe_options *options, struct hung *hung,
 			struct probed_clock *c)
 {
-	int64_t left_ns = time_for_clock(&options->collect, *hung_ns);
+	int64_t left_ns = time_for_clock(&options->collect, hung);
 	int64_t start_ns = monotonic_ns();
 	struct measurement *m = &c->measurement;
 
@@ -100,10 +105,10 @@ static void probe_clock(const struct probe_options *options, int64_t *hung_ns,
 		skip(m, "not named by --clock");
 	else if (options->list_only)
 		skip(m, "--list measures nothing");
-	else if (!left_ns)
-		measure_fail(m, "not tried: other clocks hung and used up the time");
+	else if (hung->count == MAX_HUNG)
+		measure_fail(m, "not tried: too many other clocks did not answer");
 	else if (!measure_collect(options->root, &c->info, &options->collect, left_ns, m))
-		*hung_ns += monotonic_ns() - start_ns;
+		*hung = (struct hung){ hung->count + 1, hung->ns + monotonic_ns() - start_ns };
 	/* after the reads: sync_stat is what the driver saw at its last one */
 	c->has_cipu = probe_read_cipu(options->root, &c->info, &c->cipu);
 	measure_estimate(m, c->has_cipu ? &c->cipu : NULL);
@@ -113,7 +118,7 @@ static void probe_clocks(const struct probe_options *options, const struct disco
 			 struct probe *probe)
 {
 	struct cpu_ticks before, after;
-	int64_t hung_ns = 0;
+	struct hung hung = { 0, 0 };
 	bool has_ticks;
 
 	probe_read_host(options->root, &probe->host);
@@ -122,7 +127,7 @@ static void probe_clocks(const struct probe_options *options, const struct disco
 		watchdog_progress();
 		memset(&probe->clocks[i], 0, sizeof(probe->clocks[i]));
 		probe->clocks[i].info = found->clocks[i];
-		probe_clock(options, &hung_ns, &probe->clocks[i]);
+		probe_clock(options, &hung, &probe->clocks[i]);
 	}
 	probe->host.has_steal = has_ticks && steal_read(options->root, &after) &&
 				steal_pct(&before, &after, &probe->host.steal_pct);

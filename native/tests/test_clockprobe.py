@@ -123,14 +123,16 @@ def test_a_clock_that_blocks_delays_no_other(host: Host) -> None:
 
 def test_many_clocks_that_block_end_together(host: Host) -> None:
     """Those that hang later get less time, and a clock that answers is measured all the same."""
-    for index in range(4):
+    for index in (0, 1, 2, 4, 5):
         host.clock(index, "ptp_cipu", blocks=1)
-    host.clock(4, "KVM virtual PTP", precise=1)
+    host.clock(3, "KVM virtual PTP", precise=1)
     started = time.monotonic()
     outcome = host.probe("--json")
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 25
     reasons = [clock["measurement"]["reason"] for clock in outcome.document["clocks"]]
-    assert reasons == ["the clock did not answer in time"] * 4 + [None]
+    hung = "the clock did not answer in time"
+    not_tried = "not tried: too many other clocks did not answer"
+    assert reasons == [hung, hung, hung, None, hung, not_tried]
     assert outcome.status == 1
 
 

@@ -180,15 +180,14 @@ def test_watch_does_not_make_up_for_a_stop(host: Host) -> None:
         assert watch.stdout is not None
         lines = [watch.stdout.readline()]
         watch.send_signal(signal.SIGSTOP)
-        time.sleep(4.5)  # what is tested: the stop lasts several periods
+        time.sleep(6.5)  # what is tested: the stop lasts several periods
         watch.send_signal(signal.SIGCONT)
-        started = time.monotonic()
-        lines += [watch.stdout.readline() for _ in range(4)]
-        took_s = time.monotonic() - started
+        lines += [watch.stdout.readline() for _ in range(5)]
         watch.terminate()
-    assert all(json.loads(line)["clocks"][0]["measurement"]["status"] == "ok" for line in lines)
+    documents = [json.loads(line) for line in lines]
+    assert all(d["clocks"][0]["measurement"]["status"] == "ok" for d in documents)
     # The run that is overdue comes at once, the next within a period, the others a period apart.
-    assert took_s > 1.8
+    assert documents[5]["taken_at_ns"] - documents[1]["taken_at_ns"] > 2e9
 
 
 def test_a_dead_device_gives_no_number(host: Host) -> None:

@@ -196,7 +196,7 @@ static int sim_ioctl(void *ctx, unsigned long request, void *argument)
 		return answer_caps(phc, argument);
 	phc->calls++;
 	if (request == PTP_ABI_PRECISE && phc->precise_errno) {
-		pass(phc->time, phc->before_ns);
+		pass(phc->time, phc->precise_failure_ns);
 		return -phc->precise_errno;
 	}
 	if (phc->failures_left) {

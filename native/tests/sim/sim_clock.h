@@ -42,6 +42,7 @@ struct sim_phc {
 	int64_t precise_jitter_ns; /* of each time of a cross timestamp, either way */
 	bool lacks_monoraw;        /* in cross timestamps */
 	int precise_errno;         /* cross timestamps fail with it; 0: they work */
+	int64_t precise_failure_ns; /* time that such a failure takes */
 	double adjustment_ppb;
 	int max_phase_adj;
 	int64_t before_ns, after_ns; /* least latency on each side of the read */
