@@ -39,7 +39,8 @@ CONFIG_DEBUG_KERNEL=y
 """
 # No Module.symvers without a built kernel, so modpost cannot resolve symbols.
 _UNRESOLVED = ("Module.symvers", "undefined!", "unresolved symbols")
-# clang with its own names for gcc's options, which a kernel configured for gcc selects.
+# clang with its own names for options of gcc, which a kernel configured for gcc selects. Such a
+# kernel also declares its per-CPU variables for gcc, so that clang sees address spaces twice.
 _CLANG_FOR_GCC = """#!/bin/bash
 arguments=()
 for argument; do
@@ -51,7 +52,7 @@ for argument; do
     *) arguments+=("$argument") ;;
   esac
 done
-exec clang "${arguments[@]}" -Wno-unknown-warning-option
+exec clang "${arguments[@]}" -Wno-unknown-warning-option -Wno-duplicate-decl-specifier
 """
 
 
