@@ -37,10 +37,11 @@ CONFIG_MODULE_UNLOAD=y
 CONFIG_PTP_1588_CLOCK=y
 CONFIG_DEBUG_KERNEL=y
 """
+# clang warns about the kernel's own headers, in particular with W=1.
+_HEADERS = ("/usr/src/linux-headers-", "/source/include/", "/source/arch/")
 # No Module.symvers without a built kernel, so modpost cannot resolve symbols.
 _UNRESOLVED = ("Module.symvers", "undefined!", "unresolved symbols")
-# clang with its own names for options of gcc, which a kernel configured for gcc selects. Such a
-# kernel also declares its per-CPU variables for gcc, so that clang sees address spaces twice.
+# clang with its own names for options of gcc, which a kernel configured for gcc selects.
 _CLANG_FOR_GCC = """#!/bin/bash
 arguments=()
 for argument; do
@@ -52,7 +53,7 @@ for argument; do
     *) arguments+=("$argument") ;;
   esac
 done
-exec clang "${arguments[@]}" -Wno-unknown-warning-option -Wno-duplicate-decl-specifier
+exec clang "${arguments[@]}" -Wno-unknown-warning-option
 """
 
 
@@ -112,6 +113,7 @@ def _clang(tree: trees.Tree, release: str) -> builds.Job:
         make=f"{trees.MAKE} LLVM=1 CC=/build/clang-for-gcc {cross}",
         headers=f"/lib/modules/{release}/build",
         overlay=_add_wrapper,
+        harmless=_HEADERS,
         sparse=False,
     )
 
@@ -137,7 +139,7 @@ def _configured(tree: trees.Tree, release: str, wanted: Configuration) -> builds
         make=f"{wanted.make} KBUILD_MODPOST_WARN=1",
         headers=f"/{place}",
         overlay=lambda tree, folder: {source: "source", build: place},
-        harmless=_UNRESOLVED,
+        harmless=(*_UNRESOLVED, *(_HEADERS if "LLVM" in wanted.make else ())),
         sparse="LLVM" not in wanted.make,
     )
 
