@@ -152,7 +152,7 @@ def _source(tree: trees.Tree, version: str) -> Path:
         script = (
             f"apt-get -qq -o APT::Sandbox::User=root download {package} && "
             f"dpkg-deb --fsys-tarfile {package}_*.deb | tar -xO ./usr/src/{package}.tar.xz "
-            '| tar -xJ --strip-components=1 --exclude="*/Documentation/*" && rm *.deb'
+            '| tar -xJ --strip-components=1 --exclude="*/Documentation/*/*" && rm *.deb'
         )
         done = trees.run(tree, folder, script, _SECONDS)
         if done.returncode:
