@@ -28,7 +28,7 @@ def exceptions() -> str:
 
 
 def run(script: Path, files: list[Path]) -> list[str]:
-    """What it has to say beyond the exceptions."""
+    """Run checkpatch.pl; returns its messages except the accepted ones."""
     command = ["perl", str(script), "--no-tree", "--strict", "--terse", "--show-types", "--file"]
     done = subprocess.run(
         [*command, *map(str, files)], capture_output=True, text=True, check=False, timeout=120
