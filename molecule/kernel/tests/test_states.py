@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes of state: lost state, failed recovery, disappearance, and what readers and the log see."""
+"""Lost state, failed recovery, disappearance, and their effect on readers and on the log."""
 
 from collections.abc import Iterator
 
