@@ -37,8 +37,8 @@ CONFIG_MODULE_UNLOAD=y
 CONFIG_PTP_1588_CLOCK=y
 CONFIG_DEBUG_KERNEL=y
 """
-# clang warns about the kernel's own headers, in particular with W=1.
-_HEADERS = ("/usr/src/linux-headers-", "/source/include/", "/source/arch/")
+# clang warns about the kernel's own headers, in particular with W=1, and counts its warnings.
+_HEADERS = ("/usr/src/linux-headers-", "/source/include/", "/source/arch/", " generated.")
 # No Module.symvers without a built kernel, so modpost cannot resolve symbols.
 _UNRESOLVED = ("Module.symvers", "undefined!", "unresolved symbols")
 # clang with its own names for options of gcc, which a kernel configured for gcc selects.
