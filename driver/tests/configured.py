@@ -72,7 +72,9 @@ CONFIGURATIONS = (
     Configuration(
         "KASAN",
         "make",
-        "CONFIG_KASAN=y\nCONFIG_KASAN_GENERIC=y\nCONFIG_PROVE_LOCKING=y\nCONFIG_UBSAN=y\n",
+        # KASAN is not available with the allocator of tinyconfig.
+        "CONFIG_SLUB_TINY=n\nCONFIG_KASAN=y\nCONFIG_KASAN_GENERIC=y\n"
+        "CONFIG_PROVE_LOCKING=y\nCONFIG_UBSAN=y\n",
         ("CONFIG_KASAN=y", "CONFIG_PROVE_LOCKING=y"),
     ),
     Configuration(
