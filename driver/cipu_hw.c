@@ -150,7 +150,8 @@ static u32 cipu_hw_env_ver(void)
 {
 	unsigned int major = 0, minor = 0, patch = 0;
 
-	sscanf(init_utsname()->release, "%u.%u.%u", &major, &minor, &patch);
+	if (sscanf(init_utsname()->release, "%u.%u.%u", &major, &minor, &patch) < 2)
+		return CIPU_ENV_LINUX;
 	return CIPU_ENV_LINUX | min(major, 255U) << 16 | min(minor, 255U) << 8 |
 	       min(patch, 255U);
 }

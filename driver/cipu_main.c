@@ -73,7 +73,8 @@ static int cipu_prepare(struct cipu *cipu)
 	if (!ret)
 		return 0;
 
-	dev_warn(dev, "cannot request interrupts (%d): polling the device's state every second\n", ret);
+	dev_warn(dev, "cannot request interrupts (%d): polling the device's state every second\n",
+		 ret);
 	return cipu_hw_negotiate(cipu, CIPU_DRV_CAP & ~CIPU_FEAT_IRQ);
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""checkpatch.pl --strict with a list of exceptions and their reasons."""
+"""checkpatch.pl --strict with a list of exceptions, each with its reason."""
 
 import re
 import subprocess
@@ -28,7 +28,7 @@ def exceptions() -> str:
 
 
 def run(script: Path, files: list[Path]) -> list[str]:
-    """Return its complaints that are not exceptions, and unused exceptions."""
+    """Run checkpatch.pl; returns its messages except the accepted ones."""
     command = ["perl", str(script), "--no-tree", "--strict", "--terse", "--show-types", "--file"]
     done = subprocess.run(
         [*command, *map(str, files)], capture_output=True, text=True, check=False, timeout=120

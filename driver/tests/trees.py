@@ -94,7 +94,8 @@ class Tree:
         # The link is absolute, so outside the tree its target does not exist.
         modules = (self.root / "lib/modules").iterdir()
         found = [path.name for path in modules if (path / "build").is_symlink()]
-        return sorted(found, key=version_key)
+        # Of one version, this machine's architecture is first.
+        return sorted(found, key=lambda release: (version_key(release), release))
 
 
 def version_key(release: str) -> list[int]:

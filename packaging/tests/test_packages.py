@@ -21,6 +21,8 @@ import build  # noqa: E402  (found by the line above)
 import trees  # noqa: E402
 
 _SECONDS = 300
+# A build takes half a minute, and several times that on a busy machine.
+pytestmark = pytest.mark.timeout(1200)
 DRIVER_FILES = {path.name for path in (PACKAGING.parent / "driver").glob("*.[ch]")} | {
     "Kbuild",
     "dkms.conf",

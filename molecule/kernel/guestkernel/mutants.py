@@ -73,7 +73,7 @@ MUTANTS = {
         ("readb(cipu->base + CIPU_SYNC_STAT)", "readl(cipu->base + CIPU_DEV_STAT) >> 8"),
     ),
     "09": _mutant(
-        "test_fault_09_an_ill_device_is_seen_ill_at_probe",
+        "test_fault_09_a_failing_device_is_noticed_at_probe",
         "cipu_watch.c",
         ("\tcipu_event_sync(cipu);\n\t/* The PCI core", "\t/* The PCI core"),
     ),
@@ -131,7 +131,7 @@ MUTANTS = {
         ("#define CIPU_BLOCK_AFTER\t8", "#define CIPU_BLOCK_AFTER\t1000000000"),
     ),
     "17": _mutant(
-        "test_fault_17_a_maintenance_that_stands_is_told_of_again",
+        "test_fault_17_an_overdue_maintenance_is_reported_again",
         "cipu_event.c",
         ("jiffies + cipu->maint_wait;", "jiffies + 3600 * HZ;"),
     ),

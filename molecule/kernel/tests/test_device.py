@@ -24,11 +24,11 @@ def test_a_good_gettime_is_exactly_one_read_of_the_bus(box: Box) -> None:
     counts = control.counts()
     assert box.attribute("ptp_gettm") - before == 200
     assert counts["reads"]["tstamp_ns"] == counts["timestamps"]["valid"] == 200
-    # The watchdog may have looked once meanwhile: dev_stat, sync_stat, thresh_us.
+    # The periodic check may have run once in between: dev_stat, sync_stat, thresh_us.
     assert sum(counts["reads"].values()) - 200 in (0, 3)
 
 
-def test_the_bring_up_goes_by_the_book(box: Box) -> None:
+def test_the_bring_up_follows_the_documented_order(box: Box) -> None:
     control = box.controls["cipu0"]
     control.request("log", clear=True)
     assert box.rebind() == 0
@@ -53,7 +53,7 @@ def test_the_versions_are_reported(box: Box) -> None:
     assert version & 0xFF == min(patch, 255)
 
 
-def test_a_refused_version_is_said_and_can_be_overridden(box: Box) -> None:
+def test_a_refused_version_is_logged_and_can_be_overridden(box: Box) -> None:
     control = box.controls["cipu0"]
     control.fault("refuse_version", version=0x00010300)
     before = box.mark()
@@ -129,7 +129,7 @@ def test_an_invalid_timestamp_has_the_device_asked_why(box: Box) -> None:
     box.wait(lambda: box.attribute("dev_clk_abn") == 1, 5, "sync_stat was read again")
 
 
-def test_silently_lost_power_is_found_out_by_the_next_read(box: Box) -> None:
+def test_silent_power_loss_is_noticed_by_the_next_read(box: Box) -> None:
     control = box.controls["cipu0"]
     assert box.read()["ok"] == 1
     control.fault("reset")
@@ -139,7 +139,7 @@ def test_silently_lost_power_is_found_out_by_the_next_read(box: Box) -> None:
     assert abs(box.read()["offset_ns"]) < 5_000_000_000
 
 
-def test_a_device_that_forgot_its_epoch_is_found_out_by_the_jump(box: Box) -> None:
+def test_a_lost_epoch_is_noticed_by_the_jump(box: Box) -> None:
     control = box.controls["cipu0"]
     assert box.read()["ok"] == 1
     # As after lost power, with timestamps that look valid, counted from 1970.
@@ -160,10 +160,10 @@ def test_a_device_that_forgot_its_epoch_is_found_out_by_the_jump(box: Box) -> No
     ],
     ids=["at once", "after a reset", "after a sleep"],
 )
-def test_lost_power_that_took_the_configuration_too_is_mended(box: Box, before: str) -> None:
+def test_power_loss_with_the_configuration_is_repaired(box: Box, before: str) -> None:
     control = box.controls["cipu0"]
     box.sh(before.format(device=box.device()), 300)
-    box.wait(lambda: box.read()["ok"] == 1, 30, "well")
+    box.wait(lambda: box.read()["ok"] == 1, 30, "healthy")
     control.fault("reset", config=True)
     box.wait(lambda: box.read()["ok"] == 1, 40, "configured and negotiated again")
     control.fault("busy")
@@ -175,12 +175,12 @@ def test_one_lost_reply_is_no_reset(box: Box) -> None:
     control.fault("error_replies", register="dev_stat", count=1)
     control.fault("invalid_timestamps", count=3)
     assert box.read()["errors"] == {"EIO": 1}
-    box.wait(lambda: "error_replies" not in control.status()["faults"], 30, "asked why")
-    box.wait(lambda: box.read()["ok"] == 1, 30, "well")
+    box.wait(lambda: "error_replies" not in control.status()["faults"], 30, "sync_stat is read")
+    box.wait(lambda: box.read()["ok"] == 1, 30, "healthy")
     assert box.attribute("dev_renegotiated") == 0
 
 
-def test_timestamps_of_all_ones_from_somebody_who_answers_are_just_bad(box: Box) -> None:
+def test_timestamps_of_all_ones_from_a_responding_device_are_just_bad(box: Box) -> None:
     control = box.controls["cipu0"]
     control.fault("error_replies", register="tstamp_ns", count=3)
     assert box.read()["errors"] == {"EIO": 1}
@@ -199,7 +199,7 @@ def test_a_function_that_is_gone_is_looked_for_steadily(box: Box) -> None:
     box.wait(lambda: box.read()["ok"] == 1, 30, "the clock is back")
 
 
-def test_after_a_run_of_failures_nobody_hammers_the_bus(box: Box) -> None:
+def test_a_run_of_failures_does_not_hammer_the_bus(box: Box) -> None:
     control = box.controls["cipu0"]
     control.fault("invalid_timestamps")
     errors = box.read(calls=200)["errors"]
@@ -209,7 +209,7 @@ def test_after_a_run_of_failures_nobody_hammers_the_bus(box: Box) -> None:
     box.wait(lambda: box.read()["ok"] == 1, 5, "the window ends")
 
 
-def test_a_lost_reply_holds_up_one_reader_not_the_queue(box: Box) -> None:
+def test_a_lost_reply_delays_one_reader_not_the_queue(box: Box) -> None:
     control = box.controls["cipu0"]
     control.fault("lost_replies", register="tstamp_ns", count=1)
     answer = box.json(box.load_command(seconds=8), 120)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sleep, reset, errors, unplugging, unloading: fault 11, and that nothing is lost on the way."""
+"""Sleep, reset, errors, unplugging, unloading: fault 11; nothing may be lost."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def start_load(box: Box, threads: int = 8, *, reopen: bool = True) -> None:
 
 
 def stop_load(box: Box) -> dict[str, Any]:
-    """End the readers; they must all come home."""
+    """Stop the readers; all must return."""
     box.sh(STOP)
     box.wait(lambda: box.run("pidof phc")[0] != 0, 60, "all readers have returned")
     answer = json.loads(box.sh("cat /tmp/load"))
@@ -68,7 +68,7 @@ def test_fault_11_a_reset_that_cannot_be_recovered_from_is_tried_again(box: Box)
     poke(box, "prepare")
     control.fault("bad_readback", register="drv_ver", count=2)
     poke(box, "done")
-    box.wait(lambda: alive(box), 30, "the driver tried again by itself")
+    box.wait(lambda: alive(box), 30, "the driver retried on its own")
 
 
 @pytest.mark.parametrize("how", ["devices", "platform"])
@@ -174,7 +174,7 @@ def test_removal_silences_the_function(box: Box) -> None:
 def test_loading_and_unloading_again_and_again_under_load(box: Box) -> None:
     start_load(box, threads=4)
     for _ in range(5):
-        # An open clock does not hold the module: its readers are told that it is gone.
+        # An open clock does not pin the module: its readers get ENODEV.
         box.unload()
         box.load()
     stop_load(box)

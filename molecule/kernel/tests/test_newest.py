@@ -59,7 +59,7 @@ def test_fault_07_no_workqueue_that_the_kernel_warns_of(box: Box) -> None:
     assert not box.splats()
 
 
-def test_fault_12_nobody_else_maps_the_registers(box: Box) -> None:
+def test_fault_12_user_space_cannot_map_the_registers(box: Box) -> None:
     # Only a kernel with CONFIG_STRICT_DEVMEM holds user space to it, as Debian's do.
     assert box.sh(f"phc map {box.device()}/resource0") == "EINVAL"
     box.unbind()
@@ -118,7 +118,7 @@ def test_testptp_finds_a_conforming_clock(box: Box, options: str, wanted: str) -
     assert "not supported" not in output
 
 
-def test_testptp_is_told_that_there_is_no_hardware_cross_timestamp(box: Box) -> None:
+def test_testptp_finds_no_hardware_cross_timestamp(box: Box) -> None:
     output = box.run(f"testptp -d {box.clock()} -X")[1]
     assert re.search(r"(?i)operation not supported|EOPNOTSUPP", output)
 
