@@ -22,6 +22,7 @@ DRIVER = UPSTREAM.parent
 sys.path[:0] = [str(DRIVER.parent / "molecule/lab"), str(DRIVER / "tests"), str(UPSTREAM)]
 
 import kernel_source  # noqa: E402  (found by the line above)
+import messages  # noqa: E402
 from fleet import paths  # noqa: E402
 from fleet.errors import LabError  # noqa: E402
 from fleet.progress import say  # noqa: E402
@@ -32,8 +33,11 @@ TITLE = "ALIBABA CLOUD CIPU PTP CLOCK DRIVER"
 SYMBOL = "PTP_1588_CLOCK_CIPU"
 _GROUP = "/sys/bus/pci/drivers/ptp_cipu/.../cipu/"
 _SECONDS = 900
-# What each commit contains, in order, and the file with its message.
-_COMMITS = (("1-abi.txt", (ABI, "MAINTAINERS")), ("2-driver.txt", ("drivers/ptp", "MAINTAINERS")))
+# Message and files of each commit, in order.
+_COMMITS = (
+    (messages.ABI, (ABI, "MAINTAINERS")),
+    (messages.DRIVER, ("drivers/ptp", "MAINTAINERS")),
+)
 
 
 def run(folder: Path, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
@@ -139,7 +143,7 @@ def edit(path: Path, change: "kernel_source.Change") -> None:
 
 def commit(work: Path, contact: str, message: str, files: tuple[str, ...]) -> None:
     run(work, "git", "add", "--", *files)
-    run(work, "git", "commit", "-q", "-s", "-F", str(UPSTREAM / message), f"--author={contact}")
+    run(work, "git", "commit", "-q", "-s", "-m", message, f"--author={contact}")
 
 
 def build_series(tree: kernel_source.Tree, work: Path, out: Path) -> list[Path]:
@@ -182,7 +186,7 @@ def build_series(tree: kernel_source.Tree, work: Path, out: Path) -> list[Path]:
         "-o", str(out), f"-{len(_COMMITS)}",
     )  # fmt: skip
     cover = out / "0000-cover-letter.patch"
-    subject, blurb = (UPSTREAM / "0-cover.txt").read_text(encoding="ascii").split("\n\n", 1)
+    subject, blurb = messages.COVER.split("\n\n", 1)
     edit(cover, lambda text: text.replace("*** SUBJECT HERE ***", subject))
     edit(cover, lambda text: text.replace("*** BLURB HERE ***\n", blurb))
     return sorted(out.glob("*.patch"))
