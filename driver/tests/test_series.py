@@ -14,8 +14,8 @@ sys.path[:0] = [
     str(DRIVER.parent / "molecule/lab"),
 ]
 
+import kernel_source  # noqa: E402
 import series  # noqa: E402
-import source  # noqa: E402
 from fleet.errors import LabError  # noqa: E402
 
 MAINTAINERS = """\
@@ -51,7 +51,7 @@ def patches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         monkeypatch.setenv(f"GIT_{kind}_EMAIL", "ada@example.org")
     work = tmp_path / "work"
     work.mkdir()
-    return series.build_series(source.Tree("7.3", root), work, tmp_path / "out")
+    return series.build_series(kernel_source.Tree("7.3", root), work, tmp_path / "out")
 
 
 def test_the_patches_apply_and_contain_the_whole_driver(

@@ -21,7 +21,8 @@ UPSTREAM = Path(__file__).resolve().parent
 DRIVER = UPSTREAM.parent
 sys.path[:0] = [str(DRIVER.parent / "molecule/lab"), str(DRIVER / "tests"), str(UPSTREAM)]
 
-import source  # noqa: E402  (found by the line above)
+import kernel_source  # noqa: E402  (found by the line above)
+import messages  # noqa: E402
 from fleet import paths  # noqa: E402
 from fleet.errors import LabError  # noqa: E402
 from fleet.progress import say  # noqa: E402
@@ -32,8 +33,11 @@ TITLE = "ALIBABA CLOUD CIPU PTP CLOCK DRIVER"
 SYMBOL = "PTP_1588_CLOCK_CIPU"
 _GROUP = "/sys/bus/pci/drivers/ptp_cipu/.../cipu/"
 _SECONDS = 900
-# What each commit contains, in order, and the file with its message.
-_COMMITS = (("1-abi.txt", (ABI, "MAINTAINERS")), ("2-driver.txt", ("drivers/ptp", "MAINTAINERS")))
+# Message and files of each commit, in order.
+_COMMITS = (
+    (messages.ABI, (ABI, "MAINTAINERS")),
+    (messages.DRIVER, ("drivers/ptp", "MAINTAINERS")),
+)
 
 
 def run(folder: Path, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
@@ -133,16 +137,16 @@ def next_version(version: str) -> str:
     return f"{major}.{int(minor) + 1}"
 
 
-def edit(path: Path, change: "source.Change") -> None:
+def edit(path: Path, change: "kernel_source.Change") -> None:
     path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def commit(work: Path, contact: str, message: str, files: tuple[str, ...]) -> None:
     run(work, "git", "add", "--", *files)
-    run(work, "git", "commit", "-q", "-s", "-F", str(UPSTREAM / message), f"--author={contact}")
+    run(work, "git", "commit", "-q", "-s", "-m", message, f"--author={contact}")
 
 
-def build_series(tree: source.Tree, work: Path, out: Path) -> list[Path]:
+def build_series(tree: kernel_source.Tree, work: Path, out: Path) -> list[Path]:
     """Make the commits in a small repository of the touched files, and format them."""
     contact = identity()
     original = (tree.root / "MAINTAINERS").read_text(encoding="utf-8")
@@ -182,13 +186,13 @@ def build_series(tree: source.Tree, work: Path, out: Path) -> list[Path]:
         "-o", str(out), f"-{len(_COMMITS)}",
     )  # fmt: skip
     cover = out / "0000-cover-letter.patch"
-    subject, blurb = (UPSTREAM / "0-cover.txt").read_text(encoding="ascii").split("\n\n", 1)
+    subject, blurb = messages.COVER.split("\n\n", 1)
     edit(cover, lambda text: text.replace("*** SUBJECT HERE ***", subject))
     edit(cover, lambda text: text.replace("*** BLURB HERE ***\n", blurb))
     return sorted(out.glob("*.patch"))
 
 
-def checkpatch(tree: source.Tree, patches: list[Path]) -> list[str]:
+def checkpatch(tree: kernel_source.Tree, patches: list[Path]) -> list[str]:
     done = run(
         tree.root, "perl", "scripts/checkpatch.pl", "--strict", "--terse", "--show-types",
         f"--root={tree.root}", *map(str, patches), check=False,
@@ -202,7 +206,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="folder for the patches")
     parser.add_argument("--no-build", action="store_true", help="do not compile in the tree")
     options = parser.parse_args()
-    tree = source.ensure()
+    tree = kernel_source.ensure()
     out = (options.out or paths.cache() / f"series-{tree.version}").resolve()
     with tempfile.TemporaryDirectory(prefix="series-") as name:
         work = Path(name)
@@ -210,9 +214,9 @@ def main() -> int:
         # The cover letter is no patch.
         results = {"checkpatch --strict": checkpatch(tree, patches[1:])}
         if not options.no_build:
-            for kind in source.CONFIGS:
+            for kind in kernel_source.CONFIGS:
                 say(f"series: building in linux {tree.version}, {kind}")
-                results[f"build, {kind}"] = source.build(tree, work, kind, SYMBOL)
+                results[f"build, {kind}"] = kernel_source.build(tree, work, kind, SYMBOL)
     for patch in patches:
         print(patch)
     for name, complaints in results.items():

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""testptp of the kernel's selftests: an independent test of a PTP clock's behaviour."""
+"""testptp of the kernel's selftests: an independent conformance test of a PTP clock."""
 
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from fleet.progress import Say, say
 
 from . import packaged
 from .packaged import trees
+
+sys.path.append(str(paths.ROOT / "driver/upstream"))
+
+import kernel_source
 
 _SOURCE = "tools/testing/selftests/ptp/testptp.c"
 _HEADER = "include/uapi/linux/ptp_clock.h"
@@ -31,20 +36,13 @@ def _build(tree: trees.Tree, version: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="testptp-") as name:
         work = Path(name)
         package = f"linux-source-{version}"
-        script = (
-            f"apt-get -qq -o APT::Sandbox::User=root download {package} && "
-            f"dpkg-deb --fsys-tarfile {package}_*.deb "
-            f"| tar -xO ./usr/src/{package}.tar.xz > s.tar.xz"
-        )
-        done = trees.run(tree, work, script, _SECONDS)
-        if done.returncode:
-            raise LabError(f"{package} cannot be fetched.", done.stderr[-2000:])
+        archive = kernel_source.download(tree, version, work)
         members = [f"{package}/{path}" for path in (_SOURCE, _HEADER)]
         unpack = [
             "tar",
             "--occurrence=1",
             "-xJf",
-            str(work / "s.tar.xz"),
+            str(archive),
             "-C",
             str(work),
             *members,

@@ -20,7 +20,10 @@ from guestkernel.mutants import INJECTIONS, MUTANTS, Mutant
 def mutated(request: pytest.FixtureRequest, kernel: Kernel, work: Path) -> Iterator[Box]:
     if not request.config.getoption("--mutants"):
         pytest.skip("needs --mutants")
-    edits = {_file(name): mutant.edits for name, mutant in MUTANTS.items() if not mutant.fatal}
+    # Only the selected ones: each costs a build.
+    callspecs = (getattr(item, "callspec", None) for item in request.session.items)
+    chosen = {spec.params["name"] for spec in callspecs if spec is not None}
+    edits = {_file(name): MUTANTS[name].edits for name in chosen if not MUTANTS[name].fatal}
     edits |= INJECTIONS
     with boxes.booted(kernel, work / "mutants", boxes.PARTS, variants=edits) as box:
         box.load()

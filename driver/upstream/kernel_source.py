@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The newest packaged kernel source: fetched once, unpacked in the cache, built in."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -19,15 +20,15 @@ _SECONDS = 1500
 _NEEDS_MIB = 2500
 # Large and not needed to compile one driver.
 _LEFT_OUT = (
-    "*/arch/[!x]*/boot/*",
-    "*/drivers/gpu/*.[ch]",
-    "*/drivers/media/*.[ch]",
-    "*/drivers/net/*.[ch]",
-    "*/drivers/staging/*.[ch]",
-    "*/fs/*.[ch]",
-    "*/sound/*.[ch]",
-    "*/tools/testing/*",
-    "*/tools/perf/*",
+    "arch/[!x]*/boot/*",
+    "drivers/gpu/*.[ch]",
+    "drivers/media/*.[ch]",
+    "drivers/net/*.[ch]",
+    "drivers/staging/*.[ch]",
+    "fs/*.[ch]",
+    "sound/*.[ch]",
+    "tools/testing/*",
+    "tools/perf/*",
 )
 _COMMON = ("64BIT", "POSIX_TIMERS", "PCI", "PCI_MSI", "MODULES", "NET", "SMP", "PTP_1588_CLOCK")
 # Kind of build -> what it sets beyond the common options, and how the driver is built.
@@ -50,7 +51,8 @@ def ensure(say_line: Say = say) -> Tree:
     kernels = [(tree, release) for tree in trees.ensure(say_line) for release in tree.releases()]
     tree, release = max(kernels, key=lambda pair: trees.version_key(pair[1]))
     version = ".".join(release.split(".")[:2])
-    target = paths.cache() / "kernels" / f"source-{version}"
+    key = hashlib.sha256("\n".join(_LEFT_OUT).encode()).hexdigest()[:8]
+    target = paths.cache() / "kernels" / f"source-{version}-{key}"
 
     def unpack(folder: Path) -> None:
         _unpack(tree, version, folder, say_line)
@@ -58,21 +60,28 @@ def ensure(say_line: Say = say) -> Tree:
     return Tree(version, build_once(target, f"Source of linux {version}", unpack, say_line))
 
 
+def download(tree: trees.Tree, version: str, work: Path) -> Path:
+    """Fetch the archive of a kernel's source package into `work`, with the tree's apt."""
+    package = f"linux-source-{version}"
+    script = (
+        f"apt-get -qq -o APT::Sandbox::User=root download {package} && "
+        f"dpkg-deb --fsys-tarfile {package}_*.deb "
+        f"| tar -xO ./usr/src/{package}.tar.xz > s.tar.xz"
+    )
+    done = trees.run(tree, work, script, _SECONDS)
+    if done.returncode:
+        raise LabError(f"Cannot fetch {package}.", done.stderr[-2000:])
+    return work / "s.tar.xz"
+
+
 def _unpack(tree: trees.Tree, version: str, folder: Path, say_line: Say) -> None:
     host.require_space(folder, _NEEDS_MIB, "The kernel source")
     package = f"linux-source-{version}"
     with tempfile.TemporaryDirectory(prefix="source-") as name:
-        work = Path(name)
-        script = (
-            f"apt-get -qq -o APT::Sandbox::User=root download {package} && "
-            f"dpkg-deb --fsys-tarfile {package}_*.deb "
-            f"| tar -xO ./usr/src/{package}.tar.xz > s.tar.xz"
-        )
-        done = trees.run(tree, work, script, _SECONDS)
-        if done.returncode:
-            raise LabError(f"Cannot fetch {package}.", done.stderr[-2000:])
-        command = ["tar", "-xJf", str(work / "s.tar.xz"), "-C", str(folder), "--strip-components=1"]
-        command += [f"--exclude={pattern}" for pattern in _LEFT_OUT]
+        archive = download(tree, version, Path(name))
+        command = ["tar", "-xJf", str(archive), "-C", str(folder), "--strip-components=1"]
+        # Anchored: include/ has folders of the same names.
+        command += ["--anchored", *(f"--exclude={package}/{name}" for name in _LEFT_OUT)]
         run_logged(command, folder / "unpack.log", _SECONDS, say_line)
 
 
