@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -126,3 +127,9 @@ def test_tables(values, system):
     assert without["device_group"] == table["device_group"]
     assert without["chrony"] == {key: table[key] for key in ("config", "dropin", "service")}
     assert {"gcc", "make"} < set(without["probe_packages"])
+
+
+def test_every_file_that_the_driver_writes_is_recorded():
+    variables = yaml.safe_load((ROOT / "roles/driver/vars/main.yml").read_text())
+    written = [item["path"] for item in variables["cipu_driver_files"]]
+    assert variables["cipu_driver_recorded_files"] == written
