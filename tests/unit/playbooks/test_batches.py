@@ -57,13 +57,3 @@ def test_a_host_that_becomes_unreachable_stops_the_rollout_and_reverts_no_health
     assert fleet.hosts["a"].state()["selected"] == "CIPU"
     assert not fleet.hosts["c"].log()
     assert "1 became unreachable (b)" in done.line
-
-
-def test_a_host_that_fails_at_once_counts(fleet):
-    for name in ("a", "b"):
-        fleet.add(name)
-    fleet.hosts["a"].fails(clock_facts="no facts here")
-    done = fleet.play("rollout", **OPTIONS)
-    assert done.rc == 2
-    assert "no facts here. Nothing was changed." in done.line
-    assert not fleet.hosts["b"].log()
