@@ -99,8 +99,8 @@ def artifact(session: nox.Session) -> None:
 CORES = {"2.16": "3.11", "2.18": "3.11", "2.19": "3.11", "2.20": "3.12", "2.21": "3.13"}
 
 
-def python_at_hand(version: str) -> str:
-    """The program of this version: on PATH, or one of pyenv's."""
+def installed_python(version: str) -> str:
+    """The program of this Python version: pyenv's, or else the one on PATH."""
     folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = sorted(folder.glob(f"{version}.*/bin/python"))
     return str(found[-1]) if found else f"python{version}"
@@ -112,7 +112,7 @@ def cores(session: nox.Session, core: str) -> None:
     """ansible-test sanity, and the unit tests of the plugins, on this ansible-core."""
     venv = Path(os.environ.get("CIPU_CACHE", ".cache")).absolute() / f"core-{core}"
     if not (venv / "bin/ansible-test").exists():
-        run(session, python_at_hand(CORES[core]), "-m", "venv", str(venv))
+        run(session, installed_python(CORES[core]), "-m", "venv", str(venv))
         tools = (
             "hypothesis",
             "jsonschema",

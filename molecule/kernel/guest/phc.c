@@ -221,9 +221,9 @@ static void *load_thread(void *data)
 }
 
 /*
- * load DEV SECONDS THREADS CLOCKIDS READY: until the time is up or /tmp/stop is
- * there. The clock is opened, also anew, only while the file READY is there;
- * an empty name keeps it open.
+ * load DEV SECONDS THREADS CLOCKIDS READY: run until the time is up or
+ * /tmp/stop exists. The clock is opened, and opened again, only while the file
+ * READY exists; an empty name keeps it open.
  */
 static int cmd_load(char **arg)
 {

@@ -152,10 +152,10 @@ class Soak:
             self.answers.update(answer["errors"])
 
     def _settle(self) -> None:
-        """Stop everything and hold the driver's counters against the emulator's."""
+        """Stop everything and compare the driver's counters with the emulator's."""
         self.control.clear()
         self._stop_load()
-        self.box.wait(lambda: self.box.read()["ok"] == 1, 120, "the clock is well again")
+        self.box.wait(lambda: self.box.read()["ok"] == 1, 120, "the clock is healthy again")
         self.box.wait(self._conditions_seen, 60, "the driver has seen all conditions go")
         ours, theirs = self.box.attributes(), self.control.counts()
         reads = ours["ptp_gettm"] + ours["ptp_gettm_retry"]

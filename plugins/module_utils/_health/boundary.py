@@ -14,8 +14,8 @@ def admit(facts):
     if isinstance(facts, dict) and facts and facts.get("schema") != SCHEMA:
         schema = facts.get("schema")
         is_number = isinstance(schema, int) and not isinstance(schema, bool)
-        told = min(schema, 10**9) if is_number else named(schema)
-        raise Malformed("schema", "is {0}, not {1}".format(told, SCHEMA))
+        reported = min(schema, 10**9) if is_number else named(schema)
+        raise Malformed("schema", "is {0}, not {1}".format(reported, SCHEMA))
     return FACTS.admit(facts)
 
 

@@ -178,24 +178,24 @@ class Collector:
         report = said.get("chronyc")
         if report is None:
             return {"status": "absent"}
-        told = {}
+        result = {}
         tracking, sources = chronyc.parse_report(report.out)
         if tracking is not None:
-            told["status"] = "ok"
-            told["tracking"] = _known(tracking)
-            told["sources"] = [_known(source) for source in sources]
-            told["selected"] = chronyc.selected(sources)
-            told["error_bound_s"] = chronyc.error_bound_s(tracking)
+            result["status"] = "ok"
+            result["tracking"] = _known(tracking)
+            result["sources"] = [_known(source) for source in sources]
+            result["selected"] = chronyc.selected(sources)
+            result["error_bound_s"] = chronyc.error_bound_s(tracking)
         else:
             idle = "restarting" if "chronyd" in self.restarting else "stopped"
-            told["status"] = "denied" if active else idle
+            result["status"] = "denied" if active else idle
             if active:
                 self.missing.append("chronyd runs but does not answer: {0}.".format(report.said()))
         version = chronyc.parse_version(said["chronyd"].out) if "chronyd" in said else None
         if version:
-            told["version"] = version
-        told.update(_known(self.chrony_settings(said, pid)))
-        return told
+            result["version"] = version
+        result.update(_known(self.chrony_settings(said, pid)))
+        return result
 
     def chrony_settings(self, said, pid):
         settings = {}
@@ -234,29 +234,29 @@ class Collector:
     def driver_facts(self, said):
         base = "/sys/module/" + self.driver
         loaded = self.tree.is_dir(base)
-        told = {"name": self.driver, "loaded": loaded}
+        result = {"name": self.driver, "loaded": loaded}
         if loaded:
-            told["loaded_version"] = self.tree.line(base + "/version")
-            told["loaded_srcversion"] = self.tree.line(base + "/srcversion")
-            told["taint"] = self.tree.line(base + "/taint")
-            told["load_id"] = self.tree.inode(base)
+            result["loaded_version"] = self.tree.line(base + "/version")
+            result["loaded_srcversion"] = self.tree.line(base + "/srcversion")
+            result["taint"] = self.tree.line(base + "/taint")
+            result["load_id"] = self.tree.inode(base)
         modinfo = said.get("modinfo")
         if modinfo is None:
             self.missing.append("There is no modinfo, so the installed driver is unknown.")
         elif modinfo.ok:
             fields = system.parse_modinfo(modinfo.out)
-            told["installed_version"] = fields.get("version")
-            told["installed_srcversion"] = fields.get("srcversion")
-            told["signer"] = fields.get("signer") or None
-        told = _known(told)
+            result["installed_version"] = fields.get("version")
+            result["installed_srcversion"] = fields.get("srcversion")
+            result["signer"] = fields.get("signer") or None
+        result = _known(result)
         records = status.read_tree(self.tree, self.driver)[:DKMS_LIMIT]
         keys = ("version", "kernel", "arch", "state")
-        told["dkms"] = [{key: r[key] for key in keys if r[key]} for r in records]
-        return told
+        result["dkms"] = [{key: r[key] for key in keys if r[key]} for r in records]
+        return result
 
     def kernel(self, said):
         releases = self.bootable()
-        told = {
+        result = {
             "running": self.running,
             "next": boot_order.next_to_boot(self.tree, releases),
             "headers_meta": headers.headers_meta(self.tree, self.running),
@@ -271,11 +271,11 @@ class Collector:
             asked = said.get("modinfo " + release)
             if asked is not None and asked.problem is None:
                 record["has_module"] = asked.rc == 0
-            told["bootable"].append(record)
-        told["reboot_pending"] = told["next"] != self.running or self.tree.exists(
+            result["bootable"].append(record)
+        result["reboot_pending"] = result["next"] != self.running or self.tree.exists(
             "/run/reboot-required"
         )
-        return told
+        return result
 
 
 def _known(record):

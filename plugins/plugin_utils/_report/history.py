@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.cipu.clock.plugins.plugin_utils._report.load import SEVERITIES, ReportError
 
 SCHEMA = 1
-APPLICATION_ID = 0x43495055  # "CIPU": tells a history from any other SQLite file
+APPLICATION_ID = 0x43495055  # "CIPU": marks the file as a history
 BUSY_TIMEOUT_S = 30.0
 TABLES = """
 CREATE TABLE audit (id INTEGER PRIMARY KEY, taken_at_s INTEGER NOT NULL);

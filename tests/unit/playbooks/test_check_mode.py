@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check mode tells what a run would do, on a host that has nothing yet."""
+"""Check mode reports what a run would do, on a host where nothing is installed yet."""
 
 import os
 

@@ -248,7 +248,7 @@ def test_a_wrong_number_of_eventfds(
         assert emulator.open_files(control) == files
         assert control.do("status")["msix"]["vectors"] == [0, 1]
     else:
-        assert not reply.failed, "none at all means to take them away"
+        assert not reply.failed, "a count of 0 removes the eventfds"
 
 
 def test_a_file_that_is_not_an_eventfd_is_refused(

@@ -35,8 +35,8 @@ def test_no_facts_are_unknown():
 
 
 def test_thresholds_are_converted_and_their_names_checked():
-    told = run({"facts": fresh(), "thresholds": {"offset_warn_ns": "1", "offset_critical_ns": 2}})
-    assert told["state"] == "OK"  # within its uncertainty
+    judged = run({"facts": fresh(), "thresholds": {"offset_warn_ns": "1", "offset_critical_ns": 2}})
+    assert judged["state"] == "OK"  # within its uncertainty
     with pytest.raises(AnsibleError, match="offset_warn"):
         run({"facts": fresh(), "thresholds": {"offset_warn": 1}})
 

@@ -168,7 +168,7 @@ def test_an_empty_host(tmp_path):
     assert judge(facts, now_s=facts["taken_at_s"])["state"] == "NOT_APPLICABLE"
 
 
-def test_without_clockprobe_the_bus_tells_of_functions(tmp_path):
+def test_without_clockprobe_functions_are_read_from_the_bus(tmp_path):
     files = {key: text for key, text in FILES.items() if "clockprobe" not in key}
     base = "sys/bus/pci/devices/0000:00:10.0/"
     files.update({base + "vendor": "0x1ded\n", base + "device": "0x500c\n"})
@@ -267,25 +267,25 @@ def test_other_clocks_are_returned_in_short(tmp_path):
     ],
 )
 def test_owners_of_nodes_get_their_names(tmp_path, uid, gid, owner, group):
-    told = report()
-    told["clocks"][0].update(uid=uid, gid=gid)
-    clock = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(told))).facts()["clocks"][0]
+    reported = report()
+    reported["clocks"][0].update(uid=uid, gid=gid)
+    clock = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(reported))).facts()["clocks"][0]
     assert clock.get("owner") == owner
     assert clock.get("group") == group
     assert not {"uid", "gid"} & set(clock)
 
 
 def test_what_clockprobe_adds_is_passed_on(tmp_path):
-    told = report()
-    told["problems"] = ["cannot read /sys/class/ptp/ptp3/clock_name: Input/output error"]
-    told["clocks"][0]["measurement"].update(
+    reported = report()
+    reported["problems"] = ["cannot read /sys/class/ptp/ptp3/clock_name: Input/output error"]
+    reported["clocks"][0]["measurement"].update(
         hint="it probably shows TAI",
         frequency_ppb=1.5,
         frequency_uncertainty_ppb=0.1,
         frequency_baseline_ns=21600 * 10**9,
     )
-    told["clocks"][1].update(kind="ena", name="ena-ptp-0000:00:05.0", phc_error_bound_ns=24123)
-    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(told))).facts()
+    reported["clocks"][1].update(kind="ena", name="ena-ptp-0000:00:05.0", phc_error_bound_ns=24123)
+    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(reported))).facts()
     assert facts["clocks"][0]["measurement"]["hint"] == "it probably shows TAI"
     assert facts["clocks"][0]["measurement"]["frequency_baseline_ns"] == 21600 * 10**9
     assert facts["clocks"][1]["phc_error_bound_ns"] == 24123

@@ -47,7 +47,7 @@ def test_state(line, state):
 
 
 def commands(status, **wanted):
-    """The plan for ptp_cipu 0.1.0 on the newer kernel unless told otherwise."""
+    """The plan for ptp_cipu 0.1.0 on the newer kernel, unless wanted says otherwise."""
     options = {"name": "ptp_cipu", "version": "0.1.0", "state": "installed", "kernels": [NEW]}
     options.update(wanted)
     steps = plan(records(status), Wanted(**options))

@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_read_is_none(tmp_path):
 
 
 def test_a_difference_is_text_whatever_the_files_are():
-    told = difference("/a", None, b"\xff\n")
-    assert told["before"] == ""
-    assert told["after"] == "(2 bytes that are no text)\n"
+    shown = difference("/a", None, b"\xff\n")
+    assert shown["before"] == ""
+    assert shown["after"] == "(2 bytes that are no text)\n"
     assert difference("/a", b"x\n", b"")["before"] == "x\n"

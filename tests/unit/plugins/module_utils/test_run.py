@@ -27,12 +27,12 @@ def test_output_and_status():
 def test_words_are_those_of_the_c_locale():
     os.environ["LC_MESSAGES"] = "de_DE.UTF-8"
     try:
-        told = run(
+        done = run(
             script("import os; print(os.environ.get('LC_MESSAGES'), os.environ['LC_ALL'])"), LONG_S
         )
     finally:
         del os.environ["LC_MESSAGES"]
-    assert told.out == "None C\n"
+    assert done.out == "None C\n"
 
 
 def test_what_hangs_is_ended_with_its_children():

@@ -207,13 +207,13 @@ def test_check_mode_predicts_the_run(host, state, known, other_versions):
         return module
 
     asked = fresh(True)
-    told = run(asked)
-    done = fresh(False)
-    did = run(done)
+    planned = run(asked)
+    second = fresh(False)
+    did = run(second)
     for key in ("changed", "actions", "versions", "diff"):
-        assert told[key] == did[key], key
+        assert planned[key] == did[key], key
     assert asked.ran == []
-    again = run(done)
+    again = run(second)
     assert again["changed"] is False
 
 
@@ -221,11 +221,11 @@ ENFORCING = "sys/module/module/parameters/sig_enforce"
 
 
 def test_signing_is_reported(host):
-    told = run(MadeUp(host))["signing"]
-    assert told["enforced"] is False
-    assert told["signers"] == {KERNEL: "DKMS module signing key"}
-    assert told["certificate"] is None
-    assert told["next_step"] is None
+    signing = run(MadeUp(host))["signing"]
+    assert signing["enforced"] is False
+    assert signing["signers"] == {KERNEL: "DKMS module signing key"}
+    assert signing["certificate"] is None
+    assert signing["next_step"] is None
 
 
 @pytest.mark.parametrize(
@@ -245,14 +245,14 @@ def test_next_step_under_enforcement(host, signer, mokutil, words):
         (host / name).write_text(text)
     module = MadeUp(host)
     module.signer, module.mokutil = signer, mokutil
-    told = run(module)["signing"]
-    assert told["enforced"] is True
+    signing = run(module)["signing"]
+    assert signing["enforced"] is True
     if words is None:
-        assert told["next_step"] is None
+        assert signing["next_step"] is None
         assert module.warnings == []
     else:
-        assert words in told["next_step"]
-        assert module.warnings == [told["next_step"]]
+        assert words in signing["next_step"]
+        assert module.warnings == [signing["next_step"]]
 
 
 def test_the_cpu_time_of_a_build_is_reported(host):

@@ -77,19 +77,19 @@ def test_mode_alone_is_corrected(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o755
 
 
-def test_check_mode_tells_and_leaves(tmp_path):
+def test_check_mode_reports_and_changes_nothing(tmp_path):
     path = tmp_path / "a"
     assert actions(files=[item(path)], check_mode=True) == ["write {0}".format(path)]
     assert not path.exists()
 
 
-def test_exclusive_removes_strangers_and_emptied_folders(tmp_path):
+def test_exclusive_removes_other_files_and_empty_folders(tmp_path):
     root = tmp_path / "src" / "tree"
     (root / "old").mkdir(parents=True)
     (root / "old" / "gone.c").write_text("")
     wanted = [item("sub/kept.c")]
-    told = actions(root=str(root), files=wanted, exclusive=True)
-    assert told == ["write {0}/sub/kept.c".format(root), "remove {0}/old/gone.c".format(root)]
+    planned = actions(root=str(root), files=wanted, exclusive=True)
+    assert planned == ["write {0}/sub/kept.c".format(root), "remove {0}/old/gone.c".format(root)]
     assert sorted(os.listdir(str(root))) == ["sub"]
     assert actions(root=str(root), files=wanted, exclusive=True) == []
 
@@ -157,7 +157,7 @@ def test_a_binary_is_sent_only_if_the_hosts_is_another(tmp_path):
     assert (again.actions, again.unsent) == ([], [])
 
 
-def test_what_arrives_broken_is_not_taken(tmp_path):
+def test_a_file_with_a_wrong_checksum_is_not_written(tmp_path):
     sent, path = tmp_path / "sent", tmp_path / "bin"
     sent.write_bytes(b"half")
     wanted = item(path)
@@ -167,7 +167,7 @@ def test_what_arrives_broken_is_not_taken(tmp_path):
     assert not path.exists()
 
 
-def test_what_was_there_can_be_put_back(tmp_path):
+def test_the_former_files_can_be_restored(tmp_path):
     kept, gone, new, same = (tmp_path / name for name in ("kept", "gone", "new", "same"))
     kept.write_text("before\n")
     kept.chmod(0o600)
@@ -182,19 +182,19 @@ def test_what_was_there_can_be_put_back(tmp_path):
     tree = [item("tree", "beneath root\n")]
     module = MadeUp(root=str(tmp_path / "root"), files=tree + wanted, return_private=True)
     former = run(module).former
-    assert [os.path.basename(told["path"]) for told in former] == ["kept", "gone", "new"]
-    run(MadeUp(files=[dict(item(told["path"], ""), **told) for told in former]))
+    assert [os.path.basename(one["path"]) for one in former] == ["kept", "gone", "new"]
+    run(MadeUp(files=[dict(item(one["path"], ""), **one) for one in former]))
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("before\n", 0o600)
     assert (gone.read_text(), new.exists()) == ("gone\n", False)
 
 
-def test_a_program_goes_and_no_result_carries_its_bytes(tmp_path):
+def test_the_diff_of_a_removed_program_has_no_bytes_of_it(tmp_path):
     program = tmp_path / "program"
     program.write_bytes(b"\x7fELF\xb2\x00")
-    told = run(MadeUp(state="absent", files=[item(program)]))
+    removed = run(MadeUp(state="absent", files=[item(program)]))
     assert not program.exists()
-    assert told.former == []
-    assert told.diff[0]["before"] == "(6 bytes that are no text)\n"
+    assert removed.former == []
+    assert removed.diff[0]["before"] == "(6 bytes that are no text)\n"
 
 
 @pytest.mark.parametrize("spelled", ["//t-1", "/t-1/", "/x/../t-1", "/./t-1"])
