@@ -252,7 +252,8 @@ class Record(_Type):
         fitting = {}
         for key, kind in self.fields.items():
             one = kind.fit(value.get(key), at(field, key), dropped)
-            if one is not None or (key in value and isinstance(kind, Nullable)):
+            # Of these types null is a value, not one that does not conform.
+            if one is not None or (key in value and isinstance(kind, (Nullable, Scalar))):
                 fitting[key] = one
         if any(key not in fitting for key in self.required):
             return None

@@ -114,6 +114,13 @@ def test_a_malformed_row_is_unknown_and_the_other_hosts_stay(tmp_path):
     assert by_name["good"]["error_bound_ns"] == 8100
 
 
+def test_a_reason_without_a_limit_or_a_unit_stays(tmp_path):
+    host = made("db1", "critical")
+    host["health"]["reasons"][0].update(limit=None, unit=None, value=None)
+    (row,) = shown(tmp_path, [host])
+    assert [reason["severity"] for reason in row["reasons"]] == ["critical"]
+
+
 def test_a_lone_surrogate_is_malformed(tmp_path):
     (row,) = shown(tmp_path, [made("a", state="\ud800", kernel="6.1\ud800")])
     assert row["severity"] == "unknown" or row["kernel"] is None
