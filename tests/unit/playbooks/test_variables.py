@@ -98,6 +98,15 @@ def test_packages_are_not_installed_where_text_says_so(fleet):
     assert "dkms installed 0.1.0" not in host.log()
 
 
+@pytest.mark.parametrize(("tag", "accepted"), [("notest", True), ("run", False)])
+def test_only_a_whole_run_is_accepted(finished_fleet, tag, accepted):
+    """molecule, among others, skips tags that no role has."""
+    stamp = finished_fleet.hosts["a"].path("/var/lib/cipu-clock/rollout.sha256")
+    stamp.unlink()
+    assert finished_fleet.play("rollout", "--skip-tags", tag, **OPTIONS).rc == 0
+    assert stamp.exists() == accepted
+
+
 @pytest.mark.parametrize("playbook", ["rollout", "remove"])
 def test_a_run_with_one_tag(finished_fleet, playbook):
     """P9."""
