@@ -80,7 +80,9 @@ def makefile() -> str:
     if objects is None:
         raise LabError("Kbuild has no list of objects.")
     return (
+        # REUSE-IgnoreStart
         "# SPDX-License-Identifier: GPL-2.0-or-later\n\n"
+        # REUSE-IgnoreEnd
         f"obj-$(CONFIG_{SYMBOL}) := ptp_cipu.o\n"
         "ptp_cipu-y := \\\n" + " \\\n".join(f"\t{name}" for name in objects[1].split()) + "\n"
     )

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=sh
 # Prints one line about a host. It needs a POSIX shell, no Python and no root, and changes nothing.
 # INPUTS: checksum of what the rollout would bring; INTERPRETER: Python of the inventory, or empty; PROBE: path of clockprobe.
 functions=$(grep -lsx PCI_ID=1DED:500C /sys/bus/pci/devices/*/uevent | wc -l)
@@ -40,6 +41,8 @@ if [ -n "$INPUTS" ] && [ -r "$list" ] && [ ! -e /var/lib/cipu-clock/before.json 
   [ "$(head -n 1 "$list")" = "# inputs $INPUTS" ] &&
   sha256sum -c "$list" >/dev/null 2>&1; then
   stamp=same
+  # The paths are the collection's own, without blanks.
+  # shellcheck disable=SC2013
   for path in $(sed -n 's/^# absent //p' "$list"); do
     [ ! -e "$path" ] || stamp=differs
   done

@@ -4,8 +4,8 @@
 import time
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.cipu.clock.plugins.plugin_utils.gather import FACT, gather
 
-FACT = "cipu_clock"
 UNHEALTHY = ("critical", "unknown")
 ARGUMENT_SPEC = {
     "probe_path": {"type": "path", "default": "/usr/local/bin/clockprobe"},
@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         result["checks"] = checks
         if result.get("severity") in UNHEALTHY and args["required"]:
             # A failed task sets no facts; without them its output can be read.
-            result.pop("ansible_facts")
+            result.pop("ansible_facts", None)
             result["failed"] = True
             result["msg"] = "The host was not healthy within {1} s: {0}".format(
                 result["msg"], args["timeout_s"]
@@ -42,13 +42,11 @@ class ActionModule(ActionBase):
         return result
 
     def check(self, args, task_vars):
-        facts = self._execute_module(
-            "cipu.clock.clock_facts", {"probe_path": args["probe_path"]}, task_vars=task_vars
-        )
-        if facts.get("failed") or facts.get("unreachable"):
-            return facts
-        result = self.judge(facts["ansible_facts"][FACT], args["thresholds"], task_vars)
-        result["ansible_facts"] = facts["ansible_facts"]
+        facts, problem = gather(self, {"probe_path": args["probe_path"]}, task_vars)
+        if problem:
+            return {"failed": True, "msg": problem}
+        result = self.judge(facts, args["thresholds"], task_vars)
+        result["ansible_facts"] = {FACT: facts}
         return result
 
     def judge(self, facts, thresholds, task_vars):

@@ -33,3 +33,14 @@ attributes:
   idempotent:
     support: full
 """
+
+    # For every module: one place for options such as become, in module_defaults.
+    ACTIONGROUP_CLOCK = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/cipu.clock.clock) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - cipu.clock.clock
+"""

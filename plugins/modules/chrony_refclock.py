@@ -81,6 +81,8 @@ options:
     description: Number of seconds to wait until chronyd selects O(selects).
     type: int
     default: 90
+extends_documentation_fragment:
+  - cipu.clock.attributes.actiongroup_clock
 attributes:
   check_mode:
     description: Returns what would change. The configuration is tested in check mode, too.

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - cipu.clock.attributes
   - cipu.clock.attributes.facts
+  - cipu.clock.attributes.actiongroup_clock
 options:
   result:
     description: Name of the variable under which the results were registered.

@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - cipu.clock.attributes
   - cipu.clock.attributes.facts
+  - cipu.clock.attributes.actiongroup_clock
 options:
   probe_path:
     description: Path to clockprobe on the managed host.

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - cipu.clock.attributes
   - cipu.clock.attributes.facts
+  - cipu.clock.attributes.actiongroup_clock
 options:
   facts:
     description:

@@ -20,6 +20,7 @@ requirements:
   - dkms on the managed host, except to remove modules.
 extends_documentation_fragment:
   - cipu.clock.attributes
+  - cipu.clock.attributes.actiongroup_clock
 attributes:
   check_mode:
     support: full

@@ -78,6 +78,8 @@ options:
         Use it with C(no_log).
     type: bool
     default: false
+extends_documentation_fragment:
+  - cipu.clock.attributes.actiongroup_clock
 attributes:
   check_mode:
     description: Returns what would change and changes nothing.

@@ -55,6 +55,7 @@ requirements:
   - pygal on the controller, for charts. Without it the page has tables and says what is missing.
 extends_documentation_fragment:
   - cipu.clock.attributes
+  - cipu.clock.attributes.actiongroup_clock
 attributes:
   check_mode:
     support: full
@@ -110,14 +111,3 @@ pruned:
   type: int
   sample: 0
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-
-def main():
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.fail_json(msg="fleet_report runs as an action plugin on the controller")
-
-
-if __name__ == "__main__":
-    main()

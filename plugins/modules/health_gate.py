@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - cipu.clock.attributes
   - cipu.clock.attributes.facts
+  - cipu.clock.attributes.actiongroup_clock
 options:
   probe_path:
     description: Path of clockprobe on the managed host.
@@ -75,16 +76,3 @@ checks:
   type: int
   sample: 1
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-
-def main():
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.fail_json(
-        msg="This module runs on the controller: call it as cipu.clock.health_gate in a task."
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -16,6 +16,7 @@ description:
   - The record is written atomically with mode 0600.
 extends_documentation_fragment:
   - cipu.clock.attributes
+  - cipu.clock.attributes.actiongroup_clock
 attributes:
   check_mode:
     support: full

@@ -59,6 +59,8 @@ options:
     description: Number of seconds to wait for the links.
     type: int
     default: 30
+extends_documentation_fragment:
+  - cipu.clock.attributes.actiongroup_clock
 attributes:
   check_mode:
     description: Returns what would change and changes nothing.

@@ -48,6 +48,8 @@ options:
     description: Number of seconds to wait for a unit to run or to stop.
     type: int
     default: 30
+extends_documentation_fragment:
+  - cipu.clock.attributes.actiongroup_clock
 attributes:
   check_mode:
     description: Returns the commands that would run.

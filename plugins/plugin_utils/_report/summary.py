@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.cipu.clock.plugins.plugin_utils._report.load import SEVERITIES
 
 Row = dict[str, Any]
-EXAMPLES = 5
+EXAMPLES_SHOWN = 5
 CHANGES_LIMIT = 60
 # A driver version or a kernel that so small a share of the fleet has stands out, in percent.
 RARE_PCT = 5.0
@@ -54,7 +54,7 @@ def checks(rows: list[Row]) -> list[dict[str, Any]]:
             entry.setdefault("message", reason["message"])
     for entry in found.values():
         entry["count"] = len(entry["hosts"])
-        entry["hosts"] = entry["hosts"][:EXAMPLES]
+        entry["hosts"] = entry["hosts"][:EXAMPLES_SHOWN]
     return sorted(
         found.values(),
         key=lambda entry: (SEVERITIES.index(entry["severity"]), -entry["count"], entry["check"]),
@@ -69,7 +69,7 @@ def rare(rows: list[Row], key: str) -> list[dict[str, Any]]:
             hosts.setdefault(row[key], []).append(row["host"])
     total = sum(len(names) for names in hosts.values())
     return [
-        {"value": value, "count": len(names), "hosts": names[:EXAMPLES]}
+        {"value": value, "count": len(names), "hosts": names[:EXAMPLES_SHOWN]}
         for value, names in sorted(hosts.items(), key=lambda item: len(item[1]))
         if len(hosts) > 1 and len(names) * 100 < RARE_PCT * total
     ]
