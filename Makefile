@@ -46,8 +46,8 @@ lint: setup ## every static check: style, types, words, licences, ansible-lint, 
 cores: setup ## sanity and unit tests of the plugins on each ansible-core from 2.16 to the newest
 	@$(BIN)/nox -s cores
 
-unit: setup ## plugins, playbooks, emulator, lab, alert rules and the report in a browser, without a VM
-	@$(BIN)/pytest --quiet --numprocesses 2 molecule/lab/tests tests/unit tests/prometheus tests/browser
+unit: setup ## plugins, playbooks, emulator, lab, alert rules, documentation and the report in a browser, without a VM
+	@$(BIN)/pytest --quiet --numprocesses 2 molecule/lab/tests tests/unit tests/prometheus tests/browser tests/docs
 	@$(BIN)/python tests/unit/targets
 
 native: setup ## clockprobe: build, sanitizers, properties
