@@ -15,7 +15,7 @@ html_theme_options = {
     "vcs_pageview_mode": "",
     "navigation_depth": 3,
     "show_extranav": False,
-    "topbar_links": {"Guides": "index.html#guides"},
+    "topbar_links": {},
 }
 html_static_path = ["_static"]
 html_css_files = ["dark.css"]
