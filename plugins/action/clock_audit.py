@@ -20,6 +20,12 @@ from ansible_collections.cipu.clock.plugins.module_utils._health.row import (
     NAME_LIMIT,
     row_without_facts,
 )
+from ansible_collections.cipu.clock.plugins.plugin_utils._report import history, page
+from ansible_collections.cipu.clock.plugins.plugin_utils._report.load import (
+    ReportError,
+    load,
+    shown,
+)
 from ansible_collections.cipu.clock.plugins.plugin_utils.collection import version
 from ansible_collections.cipu.clock.plugins.plugin_utils.files import WriteError, replace
 
@@ -37,6 +43,8 @@ REPORT_PATH = "cipu-clock-audit.json"
 # Option -> the variable of the playbook audit behind it, and the default.
 FACTLESS = {
     "report_path": ("cipu_audit_report_path", REPORT_PATH),
+    "html_path": ("cipu_audit_html_path", None),
+    "history_path": ("cipu_audit_history_path", None),
     "fail_on": ("cipu_audit_fail_on", NEVER),
 }
 # Messages of ansible-core 2.19 start with this.
@@ -86,27 +94,61 @@ class ActionModule(ActionBase):
             for name in names
         ]
         report = build(rows, time.time(), version(), args["thresholds"])
-        text = to_json(report)
         result.update(changed=False, fleet=report["fleet"])
         if args["show"]:
             for line, severity in table.lines(report, WIDTH):
                 display.display(line, color=COLOURS.get(severity))
-        if args["report_path"]:
-            result["report_path"] = _path(args["report_path"])
-            try:
-                replace(result["report_path"], text)
-            except WriteError as error:
-                raise AnsibleActionFail(
-                    "Cannot write the report: {0}. Set cipu_audit_report_path to a path that you "
-                    "can write to.".format(error)
-                )
-            if args["show"]:
-                display.display("Report: " + result["report_path"])
+        try:
+            result.update(self.write(report, args))
+        except (WriteError, ReportError) as error:
+            raise AnsibleActionFail(
+                "Cannot write the report: {0}. Set cipu_audit_report_path, cipu_audit_html_path "
+                "and cipu_audit_history_path to paths that you can write to.".format(error)
+            )
+        if args["show"]:
+            for kind in ("report_path", "html_path"):
+                if kind in result:
+                    display.display("Report: " + result[kind])
         failing = FAILING.get(args["fail_on"], ())
         failed = [one["host"] for one in rows if one["health"]["severity"] in failing]
         if failed:
             result.update(failed=True, msg=_failure(failed, args["fail_on"]))
         return result
+
+    def write(self, report, args):
+        """The files that the task asks for; returns their absolute paths."""
+        paths = {
+            kind: _path(args[kind])
+            for kind in ("report_path", "html_path", "history_path")
+            if args[kind]
+        }
+        if self._task.check_mode:
+            return paths
+        before = None
+        if "html_path" in paths and os.path.isfile(paths.get("report_path", "")):
+            before = _former(paths["report_path"])
+        text = to_json(report)
+        if "report_path" in paths:
+            replace(paths["report_path"], text)
+        if "history_path" in paths:
+            history.append(
+                paths["history_path"],
+                report["taken_at_s"],
+                shown(report),
+                args["history_days"],
+            )
+        if "html_path" in paths:
+            replace(paths["html_path"], page.html(report, before, paths.get("history_path")))
+        return paths
+
+
+def _former(path):
+    """The report that this one replaces, to compare with; None if it cannot be used."""
+    try:
+        return load(path)
+    except ReportError as error:
+        display.warning("There is nothing to compare this audit with: {0}".format(error))
+        return None
 
 
 def _refuse_facts(args, given, variables):

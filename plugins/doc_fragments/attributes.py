@@ -39,7 +39,7 @@ attributes:
 options: {}
 attributes:
   action_group:
-    description: Use C(group/cipu.clock.clock) in C(module_defaults) to set defaults for this module.
+    description: Use C(group/cipu.clock.clock) in C(module_defaults) to set defaults for this.
     support: full
     membership:
       - cipu.clock.clock

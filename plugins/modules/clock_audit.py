@@ -45,6 +45,23 @@ options:
       - The file is replaced in one step. Anything but a regular file is refused.
       - By default no report is written.
     type: path
+  html_path:
+    description:
+      - Path of the fleet report as a self-contained HTML page on the controller.
+      - The page shows what changed since the report that this audit replaces at O(report_path).
+      - By default no page is written.
+    type: path
+  history_path:
+    description:
+      - Path of an SQLite file on the controller to which this audit is added. The page then draws
+        offset and severity over time.
+      - A corrupt file, one of another program or one of a newer collection is reported and not
+        changed.
+    type: path
+  history_days:
+    description: Age in days at which audits are removed from O(history_path).
+    type: float
+    default: 90.0
   show:
     description: Whether to print the table.
     type: bool
@@ -82,6 +99,16 @@ fleet:
   description: The summary of the report, as in C(docs/schema/report-v1.json).
   returned: always
   type: dict
+html_path:
+  description: Path of the written page.
+  returned: if a page was written
+  type: str
+  sample: /home/ops/cipu-clock-audit.html
+history_path:
+  description: Path of the history to which the audit was added.
+  returned: if the audit was added to a history
+  type: str
+  sample: /home/ops/cipu-clock.sqlite
 report_path:
   description: Path of the written report.
   returned: if a report was written

@@ -39,6 +39,9 @@ AUDIT_ARGUMENT_SPEC = {
     "zone_variable": {"type": "str", "default": "cipu_audit_zone"},
     "thresholds": {"type": "dict", "options": THRESHOLDS},
     "report_path": {"type": "path"},
+    "html_path": {"type": "path"},
+    "history_path": {"type": "path"},
+    "history_days": {"type": "float", "default": 90.0},
     "show": {"type": "bool", "default": True},
     "fail_on": {"type": "str", "choices": [NEVER, "critical", "warning"], "default": NEVER},
 }

@@ -11,6 +11,7 @@ pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on t
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.cipu.clock.plugins.action import clock_audit
+from ansible_collections.cipu.clock.plugins.plugin_utils import collection
 from ansible_collections.cipu.clock.plugins.module_utils._health.row import row
 
 from ..made import fresh
@@ -132,7 +133,7 @@ def test_anything_but_a_regular_file_is_refused(tmp_path, kind):
     else:
         path = tmp_path / "no-folder" / "report.json"
     before = os.path.lexists(str(path)) and os.lstat(str(path))
-    with pytest.raises(AnsibleActionFail, match="Cannot write the report to"):
+    with pytest.raises(AnsibleActionFail, match="Cannot write the report: cannot write /"):
         run({"a": {}}, report_path=str(path))
     assert (os.path.lexists(str(path)) and os.lstat(str(path))) == before
     assert [name for name in os.listdir(str(tmp_path)) if name.startswith(".cipu")] == []
@@ -168,5 +169,26 @@ def test_the_width_is_the_terminals(monkeypatch):
 
 
 def test_the_version_is_the_collections():
-    with open(os.path.join(clock_audit.COLLECTION, "galaxy.yml")) as source:
-        assert "\nversion: {0}\n".format(clock_audit.version()) in source.read()
+    with open(os.path.join(collection.COLLECTION, "galaxy.yml")) as source:
+        assert "\nversion: {0}\n".format(collection.version()) in source.read()
+
+
+def test_the_page_compares_with_the_report_that_it_replaces(tmp_path):
+    paths = {
+        "report_path": str(tmp_path / "audit.json"),
+        "html_path": str(tmp_path / "audit.html"),
+        "history_path": str(tmp_path / "history.sqlite"),
+    }
+    run({"a": {}}, **paths)
+    assert "What changed since" not in (tmp_path / "audit.html").read_text()
+    run({"a": {}, "b": {}}, **paths)
+    text = (tmp_path / "audit.html").read_text()
+    assert "What changed since" in text and "New hosts (1)" in text
+    assert "audits of the last 30 days" in text
+
+
+def test_a_former_report_that_cannot_be_read_is_replaced(tmp_path):
+    path = tmp_path / "audit.json"
+    path.write_text("{")
+    run({"a": {}}, report_path=str(path), html_path=str(tmp_path / "audit.html"))
+    assert json.loads(path.read_text())["schema"] == 1
