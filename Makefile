@@ -90,7 +90,7 @@ test: ## run lint, unit, native, driver, vm and, if the debug kernel is built, s
 	@tests/run
 
 demo: setup images ## roll out to three VMs, audit them, and show a fault in one of them (KEEP=1 keeps the VMs running)
-	@$(BIN)/python molecule/lab/demo $(if $(KEEP),--keep)
+	@PYTHONPATH=$(CACHE)/collections $(BIN)/python molecule/lab/demo $(if $(KEEP),--keep)
 
 clean: ## remove the cache and all build results
 	@if [ -x $(BIN)/python ]; then $(LAB) down --all; fi

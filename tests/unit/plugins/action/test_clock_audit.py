@@ -11,8 +11,8 @@ pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on t
 
 from ansible.errors import AnsibleActionFail
 from ansible_collections.cipu.clock.plugins.action import clock_audit
-from ansible_collections.cipu.clock.plugins.plugin_utils import collection
 from ansible_collections.cipu.clock.plugins.module_utils._health.row import row
+from ansible_collections.cipu.clock.plugins.plugin_utils import collection
 
 from ..made import fresh
 from .acting import Hostvars, run_action
