@@ -260,7 +260,7 @@ def load(path):
 
 
 def restorable(record):
-    """The files as options of cipu.clock.file_tree; what is no text is left out."""
+    """The files as options of cipu.clock.file_tree, without those that are not text."""
     files = []
     for path, former in sorted(record["files"].items()):
         if former is None:

@@ -30,7 +30,7 @@ class ConfigTest:
         self.version = version
 
     def test(self, layout):
-        # Beside the main file, since a security profile may keep chronyd from other folders.
+        # Beside the main file, since a security profile may deny chronyd access to other folders.
         folder = tempfile.mkdtemp(prefix=".cipu-", dir=os.path.dirname(layout.main))
         try:
             os.chmod(folder, 0o755)

@@ -39,7 +39,7 @@ class Service:
         return units.runs(self.show())
 
     def refusal(self, enable):
-        """Why the unit cannot be used as it is, or None."""
+        """Why the unit cannot be used, or None."""
         state = self.show().get("UnitFileState")
         if enable or state not in {"masked", "masked-runtime", "disabled"}:
             return None

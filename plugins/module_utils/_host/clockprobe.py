@@ -21,7 +21,7 @@ def parse(outcome):
         return None, outcome.problem
     try:
         report = json.loads(outcome.out, parse_constant=_refuse)
-        # Lone surrogates pass the parser; no file or terminal can take them.
+        # The parser accepts lone surrogates, which cannot be written to a file or a terminal.
         json.dumps(report, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         return None, "its report is not valid Unicode"
@@ -33,7 +33,7 @@ def parse(outcome):
 
 
 def _refuse(constant):
-    raise ValueError("{0} is no number in JSON".format(constant))
+    raise ValueError("{0} is not a JSON number".format(constant))
 
 
 def clocks(report):
@@ -63,7 +63,7 @@ def _accounts(clock):
 
 
 def problems(report):
-    """Sentences on what kept clockprobe from measuring everything."""
+    """Sentences that say what clockprobe could not measure, and why."""
     found = report.get("problems")
     found = facts_spec.FACTS.fields["missing"].fit(found) if isinstance(found, list) else []
     return ["clockprobe: {0}.".format(one.rstrip(".")) for one in found]

@@ -34,7 +34,7 @@ class Outcome:
 
 class _Running:
     def __init__(self, argv, env):
-        # A session of its own, so that children the program left behind end with it.
+        # A session of its own, so that children of the program end with it.
         self.process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,

@@ -71,7 +71,7 @@ class Collector:
         return self.fitted(facts)
 
     def fitted(self, facts):
-        """The facts that conform to the schema; what does not is listed as missing."""
+        """The facts that conform to the schema. Others are listed as missing."""
         dropped = []
         fitted = FACTS.fit(facts, dropped=dropped)
         sentences = self.missing + ["A value was left out: {0}.".format(one) for one in dropped]
@@ -216,7 +216,7 @@ class Collector:
         return settings
 
     def missing_devices(self, refclocks):
-        """Devices of refclocks that do not exist, those included that chronyd does not get now."""
+        """Refclock devices that do not exist, including those that chronyd is not given now."""
         listed = chronyc.parse_refclocks(self.tree.text(refclock_unit.LIST) or "")
         devices = {r["device"] for r in refclocks + listed if r["driver"] == "PHC"}
         devices = sorted(device for device in devices if not self.tree.exists(device))

@@ -26,7 +26,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._metrics.exposition imp
 
 
 class Unusable(Exception):
-    """The metrics cannot be had; the text says why and what to do."""
+    """The metrics cannot be written; the text says why and what to do."""
 
 
 def replace(path, text):
@@ -46,7 +46,7 @@ def replace(path, text):
 
 
 def read_json(path):
-    """An object of a JSON file, or an empty one where there is none that can be read."""
+    """An object from a JSON file, or an empty one if it cannot be read."""
     try:
         with open(path) as stream:
             content = json.load(stream)

@@ -12,6 +12,7 @@ pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on t
 from ansible.errors import AnsibleActionFail
 from ansible_collections.cipu.clock.plugins.action import clock_audit
 from ansible_collections.cipu.clock.plugins.module_utils._health.row import row
+from ansible_collections.cipu.clock.plugins.plugin_utils import collection
 
 from ..made import fresh
 from .acting import Hostvars, run_action
@@ -56,8 +57,8 @@ def test_rows_have_the_names_of_the_inventory(tmp_path):
 @pytest.mark.parametrize(
     "variables, words",
     [
-        ({}, "The host was not asked."),
-        ({RESULT: "text"}, "The host was not asked."),
+        ({}, "The host was not audited."),
+        ({RESULT: "text"}, "The host was not audited."),
         ({RESULT: {"unreachable": True, "msg": "Task failed: no route"}}, "unreachable: no route"),
         ({RESULT: {"failed": True, "msg": "timed \x1b[31mout"}}, "failed: timed \\x1b[31mout"),
         ({RESULT: {"failed": True}}, "failed: no message"),
@@ -132,7 +133,7 @@ def test_anything_but_a_regular_file_is_refused(tmp_path, kind):
     else:
         path = tmp_path / "no-folder" / "report.json"
     before = os.path.lexists(str(path)) and os.lstat(str(path))
-    with pytest.raises(AnsibleActionFail, match="Cannot write the report to"):
+    with pytest.raises(AnsibleActionFail, match="The report was not written: cannot write"):
         run({"a": {}}, report_path=str(path))
     assert (os.path.lexists(str(path)) and os.lstat(str(path))) == before
     assert [name for name in os.listdir(str(tmp_path)) if name.startswith(".cipu")] == []
@@ -168,5 +169,5 @@ def test_the_width_is_the_terminals(monkeypatch):
 
 
 def test_the_version_is_the_collections():
-    with open(os.path.join(clock_audit.COLLECTION, "galaxy.yml")) as source:
-        assert "\nversion: {0}\n".format(clock_audit.version()) in source.read()
+    with open(os.path.join(collection.COLLECTION, "galaxy.yml")) as source:
+        assert "\nversion: {0}\n".format(collection.version()) in source.read()

@@ -49,7 +49,7 @@ def test_a_function_is_enough_for_the_cipu_clock(wanted):
 def test_by_default_a_host_without_the_function_is_left_as_it_is(clocks):
     chosen = refclock_choice(host(*clocks))
     assert (chosen["kind"], chosen["refclocks"], chosen["possible"]) == ("ntp", [], True)
-    assert "no CIPU function, so its time is left as it is" in chosen["why"]
+    assert "no CIPU function, so its time settings are not changed" in chosen["why"]
 
 
 def test_a_host_with_a_network_card_alone_stays_on_ntp():

@@ -46,9 +46,7 @@ def test_a_write_that_finds_no_room_leaves_all_as_it_was(tmp_path):
     write(Module, path, b"former\n", 0o644)
     with pytest.raises(Unwritable) as refusal, little_room():
         write(Module, path, b"x" * 8192, 0o644)
-    assert str(refusal.value) == "cannot write {0}: File too large; the file is as it was".format(
-        path
-    )
+    assert str(refusal.value) == "cannot write {0}: File too large; it was not changed".format(path)
     assert read(path) == b"former\n"
     assert os.listdir(str(tmp_path)) == ["a.conf"]
 

@@ -281,7 +281,7 @@ def test_a_restarting_chronyd_is_no_daemon_and_the_missing_device_is_named():
     health = judge(now, None, None, NOW_S)
     assert [one["message"] for one in health["reasons"]] == [
         "chrony is configured to use a CIPU clock, but there is no CIPU function.",
-        "No daemon steers the system clock. chronyd fails and is restarted again and again. "
+        "No time daemon runs. chronyd fails and is restarted repeatedly. "
         "chrony's refclock device /dev/ptp_cipu does not exist.",
     ]
 
@@ -300,7 +300,7 @@ def test_no_daemon_and_a_missing_device_name_the_device():
     health = judge(now, None, None, NOW_S)
     (reason,) = [one for one in health["reasons"] if one["check"] == "time_daemon"]
     assert reason["message"] == (
-        "No daemon steers the system clock. chrony's refclock device /dev/ptp_cipu does not exist."
+        "No time daemon runs. chrony's refclock device /dev/ptp_cipu does not exist."
     )
     assert health["state"] == "UNSYNCED"
 

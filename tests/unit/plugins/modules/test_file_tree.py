@@ -353,7 +353,7 @@ def test_both_runs_are_reported_also_if_the_second_fails():
     assert (both["former"], both["diff"], both["failed"]) == ([1], [1, 2], True)
 
 
-def test_a_source_that_is_no_text_is_named(tmp_path):
+def test_a_source_that_is_not_text_is_named(tmp_path):
     (tmp_path / "a.c").write_bytes(b"\xff\xfe")
-    with pytest.raises(AnsibleActionFail, match=r"a\.c is not a text"):
+    with pytest.raises(AnsibleActionFail, match=r"a\.c is not UTF-8 text"):
         collect(str(tmp_path), ["*"])
