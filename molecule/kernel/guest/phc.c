@@ -211,7 +211,7 @@ static void *load_thread(void *data)
 			close(fd);
 			fd = -1;
 		}
-		/* Leave something of the processor to those who mend it. */
+		/* Leave CPU time to the recovery. */
 		if (err)
 			usleep(1000);
 	}

@@ -3,8 +3,8 @@
 
     python -m guestkernel.soak --minutes 20 [--kernel debug]
 
-Fails on anything a checker of the kernel says, on a leak, on a reader that does not come home, and
-on a counter of the driver that is not what the emulator counted.
+Fails on any report of the kernel's checkers, on a leak, on a reader that does not return, and on a
+counter of the driver that differs from the emulator's.
 """
 
 import argparse
@@ -75,7 +75,7 @@ class Soak:
         }
         self.rounds = self.unplugs = self.rescans = 0
         self.took: defaultdict[str, float] = defaultdict(float)
-        # A machine can be unplugged from only so often.
+        # The number of unplugs of one machine is limited.
         self.unplugging = {"unplug", "vanish"}
         # After these the driver counts from zero, or has read what the emulator was not asked for.
         self.unaccounted = {
@@ -145,7 +145,7 @@ class Soak:
 
     def _stop_load(self) -> None:
         self.box.sh("touch /tmp/stop")
-        self.box.wait(lambda: self.box.run("pidof phc")[0] != 0, 120, "all readers come home")
+        self.box.wait(lambda: self.box.run("pidof phc")[0] != 0, 120, "all readers have returned")
         for name in ("load1", "load2"):
             answer = json.loads(self.box.sh(f"cat /tmp/{name}"))
             self.answers["ok"] += answer["ok"]

@@ -14,7 +14,7 @@ PROBE = validator("clockprobe-v1.json")
 VALIDATOR = validator("facts-v1.json")
 
 
-def test_the_made_up_report_is_one_of_clockprobe():
+def test_the_simulated_report_conforms_to_clockprobes_schema():
     PROBE.validate(report())
 
 

@@ -196,7 +196,7 @@ def test_a_probe_that_fails_is_reported(tmp_path, said, words):
     facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=said)).facts()
     assert facts["probe"]["status"] == "failed"
     assert words in facts["probe"]["message"]
-    # Named and unread.
+    # The clocks are named but not measured.
     assert [clock["kind"] for clock in facts["clocks"]] == ["cipu"]
     assert "measurement" not in facts["clocks"][0]
     assert judge(facts, now_s=facts["taken_at_s"])["state"] != "OK"
@@ -232,7 +232,7 @@ def test_a_probe_that_could_not_measure_still_reports(tmp_path):
     assert MadeUp(tmp_path, said=dict(SAID, clockprobe=printed)).facts()["probe"]["status"] == "ok"
 
 
-def test_a_report_of_rubbish_is_bounded(tmp_path):
+def test_a_huge_malformed_report_is_bounded(tmp_path):
     hostile = report()
     hostile["clocks"] = [dict(hostile["clocks"][0], node="x" * 10**6, index=i) for i in range(100)]
     hostile["clocks"] += [None, 7, {"kind": ["a"]}, {"measurement": {"failures": {"E": "x"}}}]
@@ -302,7 +302,7 @@ def test_chrony_that_does_not_answer(tmp_path, units, status):
     assert "tracking" not in facts["chrony"]
 
 
-def test_without_systemd_processes_tell_of_daemons(tmp_path):
+def test_without_systemd_daemons_are_found_by_their_processes(tmp_path):
     files = {key: text for key, text in FILES.items() if "systemd" not in key}
     files["proc/78/comm"] = "systemd-timesyn\n"
     said = {key: text for key, text in SAID.items() if key != "systemctl"}

@@ -274,7 +274,7 @@ def test_twenty_servers_do_not_hide_the_selected_source():
     assert ("chrony_source", "critical") in reported(judge(now, None, None, NOW_S))
 
 
-def test_a_restarting_chronyd_is_no_daemon_and_the_missing_device_is_named():
+def test_a_restarting_chronyd_does_not_count_and_the_missing_device_is_named():
     now = facts()
     now.update(clocks=[], functions=[], time_daemons=[])
     now["chrony"] = {"status": "restarting", "missing_devices": ["/dev/ptp_cipu"]}
@@ -364,7 +364,7 @@ def test_a_maintenance_that_ended_in_between_does_not_stand():
 @pytest.mark.parametrize(
     "given", [None, {}, [], "facts", {"schema": 2}, {"schema": 1}, {"schema": True}, 7]
 )
-def test_what_are_no_facts_is_unknown(given):
+def test_anything_but_facts_is_unknown(given):
     health = judge(given, None, None, NOW_S)
     assert (health["state"], health["severity"]) == ("UNKNOWN", "unknown")
     assert health["reasons"][0]["check"] == "facts"
@@ -382,7 +382,7 @@ def test_a_host_without_a_clock_is_not_applicable():
     assert (health["state"], health["severity"]) == ("NOT_APPLICABLE", "not_applicable")
 
 
-def test_a_host_whose_function_vanished_is_not_excused():
+def test_a_host_whose_function_vanished_is_critical():
     now = facts()
     now.update(functions=[], clocks=[])
     assert ("function", "critical") in reported(judge(now, None, None, NOW_S))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which time daemons run, and what facts say of a chronyd that misses its device."""
+"""The time daemons that run, and facts of a chronyd whose device is missing."""
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._chrony import daemon
@@ -82,7 +82,7 @@ def test_a_refclock_that_waits_for_its_device_is_named(tmp_path):
     assert facts["chrony"]["missing_devices"] == ["/dev/ptp_cipu"]
 
 
-def test_two_refclocks_of_one_device_are_both_there(tmp_path):
+def test_two_refclocks_of_one_device_are_both_reported(tmp_path):
     line = "refclock PHC /dev/ptp_cipu refid CIPU\n"
     facts = MadeUp(tmp_path, None, {**SAID, "chronyd -p": line + line}).facts()
     assert [r["device"] for r in facts["chrony"]["refclocks"]] == ["/dev/ptp_cipu"] * 2

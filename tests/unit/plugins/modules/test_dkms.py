@@ -277,7 +277,7 @@ def test_missing_headers_are_reported_before_anything_is_done(host):
     assert module.ran == []
 
 
-def test_check_mode_on_a_fresh_host_warns_and_goes_on(host):
+def test_check_mode_on_a_fresh_host_warns_and_continues(host):
     (host / "lib/modules" / KERNEL / "build/Makefile").unlink()
     (host / "usr/src/ptp_cipu-0.1.0/dkms.conf").unlink()
     module = MadeUp(host, True)
@@ -327,7 +327,9 @@ def test_a_failed_build_returns_the_log(host):
     "verb, rc, state, known",
     [("add", 3, "added", {}), ("install", 5, "installed", {VERSION: {KERNEL: "built"}})],
 )
-def test_a_step_done_by_another_is_no_failure_but_is_verified(host, verb, rc, state, known):
+def test_a_step_that_another_program_did_is_verified_and_does_not_fail(
+    host, verb, rc, state, known
+):
     module = MadeUp(host, state=state)
     module.known = known
     module.fails[verb] = rc
@@ -359,7 +361,7 @@ def test_a_kernel_without_a_build_is_named(host):
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00rubbish"])
-def test_a_file_that_is_no_archive(host, content):
+def test_a_file_that_is_not_an_archive(host, content):
     archive = host / "t.tar.gz"
     archive.write_bytes(content)
     result = run(MadeUp(host, tarball=[str(archive)]))

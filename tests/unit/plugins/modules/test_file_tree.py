@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files module and the reading of its source folder, on real folders."""
+"""The file_tree module and the reading of its source folder, on real folders."""
 
 import hashlib
 import os
@@ -94,7 +94,7 @@ def test_exclusive_removes_other_files_and_empty_folders(tmp_path):
     assert actions(root=str(root), files=wanted, exclusive=True) == []
 
 
-def test_absent_takes_the_files_and_the_root(tmp_path):
+def test_absent_removes_the_files_and_the_root(tmp_path):
     root, other = tmp_path / "src" / "tree", tmp_path / "other"
     actions(root=str(root), files=[item("a"), item(other)])
     actions(root=str(root), files=[item(other)], state="absent")
@@ -122,7 +122,7 @@ def test_one_file_can_be_absent_among_others(tmp_path):
         {"src": "/somewhere"},
     ],
 )
-def test_what_makes_no_sense_is_refused(params):
+def test_contradicting_options_are_refused(params):
     with pytest.raises(file_tree.Unusable):
         run(MadeUp(check_mode=True, **params))
 
@@ -275,7 +275,7 @@ def test_a_link_is_removed_and_not_followed(tmp_path):
     assert (tmp_path / "target").read_text() == "target\n"
 
 
-def test_a_link_to_a_folder_is_a_stranger(tmp_path):
+def test_an_unlisted_link_to_a_folder_is_removed(tmp_path):
     root, other = tmp_path / "src" / "tree", tmp_path / "other"
     root.mkdir(parents=True)
     other.mkdir()
@@ -288,7 +288,7 @@ def test_a_link_to_a_folder_is_a_stranger(tmp_path):
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_what_others_may_not_read_is_not_returned(tmp_path, state):
+def test_content_that_others_cannot_read_is_not_returned(tmp_path, state):
     path = tmp_path / "secret"
     path.write_text("PASSWORD\n")
     path.chmod(0o600)
@@ -309,7 +309,7 @@ def test_a_file_that_becomes_private_is_not_shown(tmp_path):
 
 
 class Real(MadeUp):
-    """With the ends of a real module."""
+    """With exit_json and fail_json of a real module."""
 
     def __init__(self, **params):
         MadeUp.__init__(self, **params)
