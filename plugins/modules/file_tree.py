@@ -123,8 +123,8 @@ unsent:
   elements: str
 former:
   description:
-    - Each text file of O(files) outside O(root) that was changed, as it was before. Given as
-      O(files), they are restored. Also returned if the module fails midway.
+    - Former content of each changed text file of O(files) outside O(root). Pass it as O(files) to
+      restore the files. Also returned if the module fails midway.
   returned: always
   type: list
   elements: dict

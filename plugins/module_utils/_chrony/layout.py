@@ -159,7 +159,7 @@ class Trial:
         self.origins[copied] = (path, [])
         text, numbers = [], []
         for number, line in enumerate(lines_of(self.layout.content(path)), 1):
-            # A line that reads no file stays as it is. It may be an error, which chronyd reports.
+            # A line that reads no file is not changed. It may be an error, which chronyd reports.
             read = self.layout.files(*directive(line)) if level < LEVELS_LIMIT else None
             if directive(line)[0] == "confdir" and read == []:
                 continue

@@ -36,7 +36,7 @@ def test_messages_are_in_the_c_locale():
 
 
 def test_a_program_that_hangs_is_ended_with_its_children():
-    # The child holds the pipe open: only its end lets a reader go on.
+    # The child keeps the pipe open, so a reader waits until the child ends.
     child = "[sys.executable, '-c', 'import signal; signal.pause()']"
     text = "import subprocess, sys; subprocess.call({0})".format(child)
     started = time.monotonic()
