@@ -12,7 +12,7 @@ from .bench import ROLLOUT_SECONDS, Bench, Reference
 from .rollout import Rollout, Trigger
 
 FUNCTION = "cipu0"
-# With keep-alives of 15 s, 8 of which may be lost, ssh gives up after two minutes.
+# With keep-alive messages every 15 s, 8 of which may be lost, ssh gives up after two minutes.
 LOST_SECONDS = 400
 
 
