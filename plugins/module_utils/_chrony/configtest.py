@@ -37,7 +37,7 @@ class ConfigTest:
             trial = Trial(layout, folder, _write)
             done = self.run([self.chronyd, "-p", "-f", trial.main], TIMEOUT_S)
             if not done.ok:
-                raise Refused(self.explain(done.err or done.said(), layout, trial))
+                raise Refused(self.explain(done.err or done.error_line(), layout, trial))
             self.refuse_twins(done.out)
         finally:
             shutil.rmtree(folder)

@@ -76,7 +76,7 @@ class Service:
         if self.check_mode:
             return None
         done = self.run(argv, ACT_S)
-        return None if done.ok else "{0} failed: {1}.".format(" ".join(argv), done.said())
+        return None if done.ok else "{0} failed: {1}.".format(" ".join(argv), done.error_line())
 
     def enable(self):
         state = self.show().get("UnitFileState")

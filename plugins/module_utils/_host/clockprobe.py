@@ -26,7 +26,7 @@ def parse(outcome):
     except UnicodeEncodeError:
         return None, "its report is not valid Unicode"
     except (ValueError, RecursionError):
-        return None, "exit status {0}, {1}".format(outcome.rc, outcome.said())
+        return None, "exit status {0}, {1}".format(outcome.rc, outcome.error_line())
     if not isinstance(report, dict) or report.get("schema") != SCHEMA:
         return None, "its report has another schema"
     return report, None

@@ -24,7 +24,7 @@ class Outcome:
     def ok(self):
         return self.problem is None and self.rc == 0
 
-    def said(self, limit=200):
+    def error_line(self, limit=200):
         """One line that describes what went wrong."""
         if self.problem is not None:
             return "{0} ({1})".format(self.problem, self.err[:limit]) if self.err else self.problem

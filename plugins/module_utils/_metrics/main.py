@@ -61,7 +61,7 @@ def probe(options):
         raise Unusable("{0} is missing: run the role probe".format(options.probe_path))
     outcome = commands.run(argv, options.timeout_s)
     if not outcome.out.strip():
-        raise Unusable("{0} printed nothing: {1}".format(options.probe_path, outcome.said()))
+        raise Unusable("{0} printed nothing: {1}".format(options.probe_path, outcome.error_line()))
     return textfile(outcome.out)
 
 

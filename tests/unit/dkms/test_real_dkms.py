@@ -371,15 +371,15 @@ def test_status_of_the_real_dkms_agrees(machine):
     install(machine)
     result = install(machine, "2.0", kernels=[TWO], state="built")
     lines = machine.run(["dkms", "status", "-m", "cipu_hello"]).splitlines()
-    said = {}
+    listed = {}
     for line in lines:
         _name, version, kernel, _arch, state = re.split(r"[,/:] ?", line.split(" (")[0])[:5]
-        said.setdefault(version, {})[kernel] = state.strip()
+        listed.setdefault(version, {})[kernel] = state.strip()
     read = {
         version: {k: state for k, state in kernels.items() if state != "added"}
         for version, kernels in result["versions"].items()
     }
-    assert read == said
+    assert read == listed
 
 
 def test_a_lock_that_is_not_a_regular_file(newest):

@@ -21,7 +21,7 @@ def test_output_and_status():
     outcome = run(script("import sys; print('out'); sys.stderr.write('err'); sys.exit(3)"), LONG_S)
     assert (outcome.rc, outcome.out, outcome.err, outcome.problem) == (3, "out\n", "err", None)
     assert not outcome.ok
-    assert outcome.said() == "err"
+    assert outcome.error_line() == "err"
 
 
 def test_messages_are_in_the_c_locale():
