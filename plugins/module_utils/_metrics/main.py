@@ -30,7 +30,7 @@ class Unusable(Exception):
 
 
 def replace(path, text):
-    """Write the whole file or keep the former one."""
+    """Replace the file atomically, or keep the former one."""
     try:
         descriptor, trial = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
         try:
