@@ -97,8 +97,8 @@ class ActionModule(ActionBase):
                 replace(result["report_path"], text)
             except WriteError as error:
                 raise AnsibleActionFail(
-                    "The report was not written: {0}. Set cipu_audit_report_path to a path that "
-                    "you can write to.".format(error)
+                    "Cannot write the report: {0}. Set cipu_audit_report_path to a path that you "
+                    "can write to.".format(error)
                 )
             if args["show"]:
                 display.display("Report: " + result["report_path"])

@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
             time.sleep(min(max(args["delay_s"], 1), left_s))
         result["checks"] = checks
         if result.get("severity") in UNHEALTHY and args["required"]:
-            # A failed task sets no facts. Without them its output is short enough to read.
+            # A failed task sets no facts; without them its output can be read.
             result.pop("ansible_facts")
             result["failed"] = True
             result["msg"] = "The host was not healthy within {1} s: {0}".format(
@@ -52,7 +52,7 @@ class ActionModule(ActionBase):
         return result
 
     def judge(self, facts, thresholds, task_vars):
-        """Judge with the action of cipu.clock.clock_health, the only place that judges."""
+        """By the action of cipu.clock.clock_health, which is the one place that judges."""
         task = self._task.copy()
         task.args = {"facts": facts, "thresholds": thresholds}
         action = self._shared_loader_obj.action_loader.get(

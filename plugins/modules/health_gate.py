@@ -82,7 +82,7 @@ from ansible.module_utils.basic import AnsibleModule
 def main():
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     module.fail_json(
-        msg="This module runs on the controller. Call it as cipu.clock.health_gate in a task."
+        msg="This module runs on the controller: call it as cipu.clock.health_gate in a task."
     )
 
 
