@@ -12,7 +12,6 @@ pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on t
 from ansible.errors import AnsibleActionFail
 from ansible_collections.cipu.clock.plugins.action import clock_audit
 from ansible_collections.cipu.clock.plugins.module_utils._health.row import row
-from ansible_collections.cipu.clock.plugins.plugin_utils import collection
 
 from ..made import fresh
 from .acting import Hostvars, run_action
@@ -169,5 +168,5 @@ def test_the_width_is_the_terminals(monkeypatch):
 
 
 def test_the_version_is_the_collections():
-    with open(os.path.join(collection.COLLECTION, "galaxy.yml")) as source:
-        assert "\nversion: {0}\n".format(collection.version()) in source.read()
+    with open(os.path.join(clock_audit.COLLECTION, "galaxy.yml")) as source:
+        assert "\nversion: {0}\n".format(clock_audit.version()) in source.read()
