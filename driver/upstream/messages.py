@@ -25,9 +25,9 @@ The driver for the Alibaba Cloud CIPU clock shows the registers of the
 device and its own counters in a group of the PCI device. Describe them
 ahead of the driver.
 
-Monitoring needs the counters to tell a failing device from a failing
-reader: every gettime call is counted once, in ptp_gettm, and again in
-one of the error counters unless it succeeds.
+Monitoring needs the counters to distinguish a failing device from a
+failing reader: every gettime call is counted once, in ptp_gettm, and
+again in one of the error counters unless it succeeds.
 """
 
 DRIVER = """\

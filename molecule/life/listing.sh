@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What a host has: files that no package brought, packages, loaded modules of the clock, unit files. Without logs, caches
-# and what changes by itself.
+# Lists files that belong to no package, packages, loaded modules of the clock and unit files. Logs, caches and files that change
+# by themselves are left out.
 set -eu
 find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /dev -o -path /tmp -o -path /var/tmp \
   -o -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd \
@@ -9,7 +9,7 @@ find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /dev -o -path /
 sed -E 's#^/(bin|sbin|lib|lib64)(/|$)#/usr/\1\2#' /var/lib/dpkg/info/*.list | sort -u > /tmp/listing.owned
 comm -23 /tmp/listing.files /tmp/listing.owned | sed 's/^/file /'
 rm /tmp/listing.files /tmp/listing.owned
-# Whole where they are for administrators: a line changed in a package's file counts too.
+# Folders for administrators are listed completely, so that a changed line in a package's file counts too.
 find /etc -xdev -type f -exec sha256sum {} + | sed -E 's#^([0-9a-f]{12})[0-9a-f]* +/#content \1 /#'
 dpkg-query -W -f 'package ${Package}\n'
 sed -n 's/^\(ptp[^ ]*\) .*/module \1/p' /proc/modules

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=sh
 # Prints one line about a host. It needs a POSIX shell, no Python and no root, and changes nothing.
-# INPUTS: checksum of what the rollout would bring; INTERPRETER: Python of the inventory, or empty; PROBE: path of clockprobe.
+# INPUTS: checksum of the rollout's inputs; INTERPRETER: Python of the inventory, or empty; PROBE: path of clockprobe.
 functions=$(grep -lsx PCI_ID=1DED:500C /sys/bus/pci/devices/*/uevent | wc -l)
 
-# 4026531836 is the kernel's number of the initial PID namespace. A marker file alone proves nothing: images of VMs carry them too.
+# 4026531836 is the kernel's number of the initial PID namespace. A marker file alone proves nothing: images of VMs have them too.
 container=no
 namespace=$(readlink /proc/self/ns/pid)
 if [ -n "$namespace" ] && [ "$namespace" != 'pid:[4026531836]' ]; then
@@ -33,8 +33,8 @@ for path in "$PROBE" /var/lib/cipu-clock /var/lib/dkms/ptp_cipu /usr/src/ptp_cip
   [ ! -e "$path" ] || traces=yes
 done
 
-# What the last rollout wrote, as sha256sum checks it; "# absent PATH" names what must not exist. A record of the former state means
-# that a rollout is unfinished.
+# Compare the files of the last rollout with its list, which has the format of sha256sum; "# absent PATH" names a file that must not
+# exist. A record of the former state means that a rollout is unfinished.
 stamp=differs
 list=/var/lib/cipu-clock/rollout.sha256
 if [ -n "$INPUTS" ] && [ -r "$list" ] && [ ! -e /var/lib/cipu-clock/before.json ] &&

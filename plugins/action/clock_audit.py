@@ -155,7 +155,7 @@ def _refuse_facts(args, given, variables):
     """Replaces options whose values come from a fact by their defaults.
 
     A fact becomes a variable, and the task is templated with the variables of one of the hosts.
-    That host has no say in where the controller writes, nor in when the audit fails.
+    That host must not decide where the controller writes, nor when the audit fails.
     """
     facts = variables.get("ansible_facts")
     for option, (variable, default) in FACTLESS.items():
@@ -184,7 +184,7 @@ def _row(name, variables, result_name, zone_variable):
     zone = variables.get(zone_variable)
     zone = zone if isinstance(zone, str) and "{{" not in zone else None
     if not isinstance(registered, dict):
-        return row_without_facts(name, "The host was not asked.", UNREACHABLE_ADVICE, zone)
+        return row_without_facts(name, "The host was not audited.", UNREACHABLE_ADVICE, zone)
     unreachable = registered.get("unreachable")
     what = "The host is unreachable" if unreachable else "The audit of the host failed"
     message = str(registered.get("msg") or "no message")
@@ -197,7 +197,7 @@ def _row(name, variables, result_name, zone_variable):
 def _failure(names, fail_on):
     shown = ", ".join(names[:NAMES_SHOWN])
     more = len(names) - NAMES_SHOWN
-    return "cipu_audit_fail_on is {0}, and {1} of the hosts {2} as bad or worse: {3}{4}".format(
+    return "cipu_audit_fail_on is {0}, and {1} of the hosts {2} at least this bad: {3}{4}".format(
         fail_on,
         len(names),
         "is" if len(names) == 1 else "are",
@@ -207,5 +207,5 @@ def _failure(names, fail_on):
 
 
 def _path(path):
-    """Relative paths start where ansible-playbook was started."""
+    """An absolute path. A relative one starts at the working directory of ansible-playbook."""
     return os.path.join(os.environ.get("PWD") or os.getcwd(), os.path.expanduser(path))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Judges on the controller, from facts that are stored or gathered by the same task."""
+"""Judges a host on the controller, by stored facts or by facts that the same task gathers."""
 
 import time
 

@@ -12,7 +12,7 @@ LIMIT = 2 * 1024 * 1024
 
 
 def collect(folder, include):
-    """The folder's files by pattern, as options of the module; sorted, hidden ones left out."""
+    """The folder's files that match, as options of the module; sorted, without hidden files."""
     files, size = [], 0
     for here, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -29,7 +29,7 @@ def collect(folder, include):
                 try:
                     content = stream.read().decode("utf-8")
                 except UnicodeDecodeError:
-                    raise AnsibleActionFail("{0} is not a text in UTF-8".format(path)) from None
+                    raise AnsibleActionFail("{0} is not UTF-8 text".format(path)) from None
             mode = "0755" if os.access(path, os.X_OK) else "0644"
             files.append({"path": os.path.relpath(path, folder), "content": content, "mode": mode})
     return files
@@ -61,7 +61,7 @@ def patterns(include):
 
 
 def merged(first, second):
-    """The result of both runs of the module: the second one repeats nothing that is done."""
+    """The result of both runs of the module, with each entry once."""
     result = dict(second)
     for key in ("actions", "diff", "former", "private"):
         known = first.get(key) or []
@@ -97,20 +97,20 @@ class ActionModule(ActionBase):
     def found(self, source, include):
         folder = self._loader.path_dwim(source)
         if not os.path.isdir(folder):
-            raise AnsibleActionFail("src is not a folder of the controller: {0}".format(folder))
+            raise AnsibleActionFail("src is not a folder on the controller: {0}".format(folder))
         found = collect(folder, include)
         if not found:
             raise AnsibleActionFail("no file of {0} matches {1}".format(folder, include))
         return found
 
     def checksums(self, files):
-        """Puts a checksum in the place of each src; returns path on the host -> file here."""
+        """Replace each src by a checksum; returns path on the host -> file on the controller."""
         local = {}
         for item in files:
             if item.get("src") and item.get("state", "present") == "present":
                 path = self._loader.path_dwim(item.pop("src"))
                 if not os.path.isfile(path):
-                    raise AnsibleActionFail("src is not a file of the controller: {0}".format(path))
+                    raise AnsibleActionFail("src is not a file on the controller: {0}".format(path))
                 item["sha256"] = sha256(path)
                 local[item["path"]] = path
             item.pop("src", None)

@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
     def write(self, options: dict[str, Any]) -> dict[str, Any]:
         report = load.merge([load.load(path) for path in options["reports"]])
         if not report["hosts"]:
-            raise load.ReportError(f"{', '.join(options['reports'])}: there is no host in it")
+            raise load.ReportError(f"{', '.join(options['reports'])}: the report has no hosts")
         before = None
         if options["previous"]:
             before = load.merge([load.load(path) for path in options["previous"]])

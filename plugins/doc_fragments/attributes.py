@@ -20,13 +20,13 @@ attributes:
         relevant way.
 """
 
-    # For modules that only look.
+    # For modules that change nothing.
     FACTS = r"""
 options: {}
 attributes:
   check_mode:
     support: full
-    details: Looks only, and does the same in check mode.
+    details: Changes nothing, and does the same in check mode.
   diff_mode:
     support: N/A
     details: Nothing is changed.

@@ -10,7 +10,7 @@ author:
 description:
   - Takes the facts of a host and returns the refclock for chronyd.
   - By default this is the CIPU clock, and a host without a CIPU function gets no refclock. Other
-    clocks are used only if they are asked for.
+    clocks are used only on request.
   - A host with a CIPU function gets the CIPU clock even if its driver is not installed yet, since a
     rollout installs it.
   - A clock whose measurement failed is not used.
@@ -38,7 +38,7 @@ RETURN = r"""
 _value:
   description:
     - C(kind) of the clock, V(ntp) for none; C(refclocks), a list of none or one; C(why), a
-      sentence; C(possible), false if the host lacks a clock that only some hosts are asked to use.
+      sentence; C(possible), false if the host does not have the requested clock.
   type: dict
 """
 
@@ -107,7 +107,7 @@ def refclock_choice(facts, wanted="cipu"):
         raise AnsibleFilterError("refclock_choice needs the facts cipu_clock of clock_facts.")
     if wanted not in WANTED:
         raise AnsibleFilterError(
-            "There is no clock {0}; use one of {1}.".format(wanted, ", ".join(WANTED))
+            "{0} is not a kind of clock. Use one of {1}.".format(wanted, ", ".join(WANTED))
         )
     if wanted == "ntp":
         return choice("ntp", [], "NTP only, as requested.")
@@ -119,9 +119,13 @@ def refclock_choice(facts, wanted="cipu"):
             return choice(kind, [dict(refclock)], reason(wanted, kind, name, absent))
         absent.append(name)
     if wanted == "cipu":
-        return choice("ntp", [], "This host has no CIPU function, so its time is left as it is.")
+        return choice(
+            "ntp", [], "This host has no CIPU function, so its time settings are not changed."
+        )
     if wanted == "auto":
-        return choice("ntp", [], "This host has no usable PTP clock, so its time is left as it is.")
+        return choice(
+            "ntp", [], "This host has no usable PTP clock, so its time settings are not changed."
+        )
     why = "{0} was requested, but this host has none that can be read."
     name = NAMES[wanted]
     return choice(wanted, [], why.format(name[0].upper() + name[1:]), possible=False)

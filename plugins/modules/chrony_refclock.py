@@ -104,7 +104,7 @@ EXAMPLES = r"""
       - refclock PHC /dev/ptp_cipu refid CIPU poll 0 dpoll -1 delay 0.000010 prefer
     selects: CIPU
 
-- name: Remove it
+- name: Remove the refclock from chronyd
   cipu.clock.chrony_refclock:
     state: absent
 """
@@ -204,7 +204,7 @@ class Refclock:
     # Files.
 
     def machinery(self):
-        """Files besides the drop-in: path -> content and mode, or None for no file."""
+        """Files in addition to the drop-in: path -> content and mode, or None for no file."""
         unit_folder = "/etc/systemd/system/{0}.service.d".format(self.params["service"])
         wanted = {
             texts.LIST: None,
@@ -290,7 +290,7 @@ class Refclock:
 
     def test(self, wanted):
         changes = {path: value and value[0] for path, value in wanted.items()}
-        # As it is while all devices exist.
+        # The configuration while all devices exist.
         lines = self.params["refclocks"] if self.params["state"] == "present" else []
         snippet = to_bytes("\n".join(lines) + "\n") if lines else None
         changes[self.root(texts.SNIPPET)] = snippet
@@ -312,7 +312,7 @@ class Refclock:
                 raise Refused("chronyd is not installed.")
             wanted = self.machinery()
             wanted[self.path] = (self.dropin(), 0o644)
-            # A fresh host in check mode: by now the package would be installed.
+            # A fresh host in check mode. Without check mode the package would be installed now.
             self.files.apply(wanted)
             return
         if daemon.too_old(self.version):
@@ -380,7 +380,7 @@ class Refclock:
         self.service.reload()
 
     def roll_back(self, former, ran):
-        """Restore files and daemon. What to add to the message."""
+        """Restore files and daemon. Returns a sentence for the message."""
         self.files.restore(former)
         self.files.remove_quietly(self.root(texts.REFUSED))
         self.service.reload()
@@ -405,7 +405,7 @@ class Refclock:
         return False
 
     def settle(self):
-        """Wait until chronyd has selected the wanted source. None, or what is wrong."""
+        """Wait until chronyd has selected the wanted source. Returns None, or the problem."""
         wanted, start = self.params["selects"], time.monotonic()
         if self.check_mode or not wanted:
             return None

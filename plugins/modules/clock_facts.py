@@ -11,8 +11,8 @@ author:
 description:
   - Returns one fact, C(cipu_clock), with the measurement of every PTP clock, the state of chrony
     and of other time daemons, clocksource, steal time, driver, DKMS, kernels and Secure Boot.
-  - It makes no judgement. M(cipu.clock.clock_health) does, from these facts.
-  - It never fails because something is absent. Without clockprobe, chrony, DKMS or root it returns
+  - Does not judge the facts. M(cipu.clock.clock_health) does.
+  - Does not fail because something is missing. Without clockprobe, chrony, DKMS or root it returns
     what it can determine, and lists under C(missing) what it cannot.
   - The controller validates the facts against their schema and fails if a host returns anything
     else. Nothing but C(cipu_clock) becomes a variable.
@@ -53,7 +53,7 @@ EXAMPLES = r"""
   loop_control:
     label: "{{ item.node }}"
 
-- name: Gather them together with the usual facts
+- name: Gather the facts of the clock together with the usual facts
   hosts: clocks
   gather_facts: true
   vars:
@@ -111,7 +111,7 @@ ansible_facts:
               error of the clock itself.
           type: dict
         time_daemons:
-          description: Active daemons that steer the system clock.
+          description: Active time daemons.
           type: list
           elements: str
           sample: [chronyd]

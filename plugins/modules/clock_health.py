@@ -153,7 +153,7 @@ options:
         type: int
         default: 3
       incident_share_pct:
-        description: Share of the hosts of the zone that an incident needs too, in percent.
+        description: Minimum share of the hosts of the zone for an incident, in percent.
         type: float
         default: 20.0
   fleet:
@@ -183,7 +183,7 @@ notes:
   - The severity decides, the state explains it. States, from best to worst, are OK, DEGRADED,
     UNKNOWN, FREERUNNING, DISRUPTED and UNSYNCED. The worst reason decides each of the two.
   - A host that has no CIPU clock and is not expected to have one is NOT_APPLICABLE.
-  - A value that is required and not known is never OK.
+  - A host with an unknown value that is required is never OK.
 seealso:
   - module: cipu.clock.clock_facts
 """
@@ -238,11 +238,11 @@ reasons:
       type: str
       sample: critical
     value:
-      description: Value that was found, in C(unit).
+      description: Measured or reported value, in C(unit).
       type: raw
       sample: clock_abnormal
     limit:
-      description: Value that is allowed, in C(unit).
+      description: Allowed value, in C(unit).
       type: raw
     unit:
       description: Unit of value and limit, null where there is none.

@@ -15,7 +15,7 @@ description:
   - Reports missing kernel headers, and the package that contains them, before anything is built.
   - Builds again if a file of the source tree is newer than the build, so that a source tree that
     changed under the same version is not missed.
-  - Removes what a cut-off build left, and versions whose source tree is lost, itself.
+  - Removes leftovers of an interrupted build, and versions whose source tree is lost.
 requirements:
   - dkms on the managed host, except to remove modules.
 extends_documentation_fragment:
@@ -25,8 +25,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Where DKMS, the source tree or the headers are missing, because an earlier task would have
-        installed them, check mode returns the commands that would run, and warns.
+      - If DKMS, the source tree or the headers are missing, check mode returns the commands that
+        would run and warns, since an earlier task may install them.
   diff_mode:
     support: full
   idempotent:
@@ -47,8 +47,8 @@ options:
       - V(added) - DKMS has the source tree C(NAME-VERSION), by default in C(/usr/src).
       - V(built) - It is also built for the kernels.
       - V(installed) - It is also installed, and is what C(modprobe) loads on these kernels.
-      - V(absent) - DKMS does not have it, and what it installed is removed from every kernel. The
-        source tree stays. A module that was there before DKMS is restored.
+      - V(absent) - It is removed from DKMS and from every kernel. The source tree is kept. A module
+        that DKMS had replaced is restored.
       - Each of the first three is a minimum. Nothing is removed to reach it.
     type: str
     choices: [added, built, installed, absent]
@@ -66,11 +66,11 @@ options:
     description:
       - Absolute paths of archives on the managed host, made by C(dkms mktarball). Their builds are
         used instead of building. No compiler and no headers are needed then.
-      - An archive with another build than the host's replaces that.
-      - The source tree is needed all the same. DKMS 3.2 does not accept a module without one, and
-        the next kernel's module is built from it.
-      - Each kernel of O(kernels) must be in one of them. Otherwise the module fails, names the
-        kernels that are not, and changes nothing.
+      - An archive replaces a different build of the host.
+      - The source tree is still needed. DKMS 3.2 does not accept a module without one, and the next
+        kernel's module is built from it.
+      - Each kernel of O(kernels) must be in one of them. Otherwise the module names the missing
+        kernels, fails and changes nothing.
     type: list
     elements: path
     default: []
@@ -78,7 +78,7 @@ options:
     description:
       - Absolute path of the folder on the managed host to pack the builds of O(kernels) into, one
         archive per kernel, without the source.
-      - An archive that has the build already is not written again.
+      - An archive that already has the build is not written again.
     type: path
   other_versions:
     description:
@@ -89,7 +89,7 @@ options:
     choices: [keep, older, remove]
     default: keep
   force:
-    description: Whether to build and install again what is built and installed.
+    description: Whether to build and install again even if it is built and installed.
     type: bool
     default: false
 seealso:
@@ -228,7 +228,7 @@ signing:
       type: list
       elements: str
     next_step:
-      description: What the operator must do, as a sentence; null where nothing has to be done.
+      description: What the operator must do, as a sentence; null if nothing is to do.
       type: str
 make_log:
   description: Last lines of the build's log.
@@ -272,7 +272,7 @@ SPEC = {
 
 
 def complaint(params):
-    """What is wrong with the options, as a sentence; None if nothing is."""
+    """The problem with the options, as a sentence; None if they are valid."""
     for option, pattern in sorted(WORDS.items()):
         value = params[option]
         for word in value if isinstance(value, list) else [value]:

@@ -10,8 +10,8 @@ description:
   - Writes, compares or removes several small text files at once, so that a role needs one task for
     them and a second run costs one round trip, however many files there are.
   - With O(src), copies a whole folder of the controller, such as the source tree of a driver.
-  - Replaces files atomically and does not touch a file that is as requested.
-  - Symbolic links, devices, FIFOs and folders in the place of a file are refused.
+  - Replaces files atomically and does not touch a file that already has the requested content.
+  - Refuses to replace a symbolic link, a device, a FIFO or a folder by a file.
 author:
   - The cipu.clock maintainers (@cipu-clock)
 options:
@@ -31,7 +31,7 @@ options:
     type: path
   include:
     description:
-      - Patterns of file names to take from O(src), as in C(fnmatch). Hidden files are never taken.
+      - Patterns of file names to copy from O(src), as in C(fnmatch). Hidden files are never copied.
     type: list
     elements: str
     default: ['*']
@@ -40,18 +40,18 @@ options:
     type: bool
     default: false
   files:
-    description: The files, besides those of O(src).
+    description: Files in addition to those of O(src).
     type: list
     elements: dict
     default: []
     suboptions:
       path:
-        description: Absolute, or relative to O(root).
+        description: Path to the file, absolute or relative to O(root).
         type: str
         required: true
       content:
         description:
-          - The whole text, which may be empty. Required unless the file has O(files[].src), or
+          - Content of the file, which may be empty. Required unless the file has O(files[].src) or
             must be absent.
         type: str
       src:
@@ -64,7 +64,8 @@ options:
         type: str
       mode:
         description:
-          - Permission bits, an octal string such as V('0644'), or a number as YAML reads C(0644).
+          - Permission bits, as an octal string such as V('0644') or as the number that YAML makes
+            of C(0644).
         type: raw
         default: '0644'
       state:
@@ -74,7 +75,7 @@ options:
         default: present
   return_private:
     description:
-      - Whether the diff and RV(former) contain the content of files that other users may not read.
+      - Whether the diff and RV(former) contain the content of files that other users cannot read.
         Use it with C(no_log).
     type: bool
     default: false
@@ -111,8 +112,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, in check mode what would be done, one entry per file. Also returned
-    if the module fails midway.
+  description: Changes that were made, in check mode those that would be made, one entry per file.
+    Also returned if the module fails midway.
   returned: always
   type: list
   elements: str
@@ -124,8 +125,8 @@ unsent:
   elements: str
 former:
   description:
-    - Each text file of O(files) outside O(root) that was changed, as it was before. Given as
-      O(files), they are restored. Also returned if the module fails midway.
+    - Former content of each changed text file of O(files) outside O(root). Pass it as O(files) to
+      restore the files. Also returned if the module fails midway.
   returned: always
   type: list
   elements: dict
@@ -215,7 +216,7 @@ def resolve(root, path):
 
 
 def normal_root(root):
-    """The root without doubled and trailing slashes; None where none is given."""
+    """The root without doubled and trailing slashes; None if no root is given."""
     if not root:
         return None
     normal = re.sub(r"^//", "/", os.path.normpath(root))
@@ -224,7 +225,7 @@ def normal_root(root):
     return normal
 
 
-def strangers(root, known):
+def unlisted(root, known):
     """Files and links below root that are not among the known paths."""
     found = []
     for folder, folders, names in os.walk(root):
@@ -390,7 +391,7 @@ def carry_out(work, wanted):
         else:
             work.ensure(path, item)
     if params["exclusive"]:
-        for path in strangers(work.root, {path for path, _item in wanted}):
+        for path in unlisted(work.root, {path for path, _item in wanted}):
             work.remove(path)
         work.remove_empty()
 

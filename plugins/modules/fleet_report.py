@@ -8,9 +8,9 @@ short_description: Write the report of a fleet's clocks as HTML, JSON and CSV
 version_added: 0.2.0
 description:
   - Reads the JSON reports that the playbook C(cipu.clock.audit) writes, merges them, and writes one
-    self-contained HTML page for people, JSON for programs and CSV for spreadsheets.
-  - The page makes no request. It has counts by severity, distributions, a table that sorts and
-    filters, what stands out, and what changed since the previous report.
+    self-contained HTML page, a JSON file for programs and a CSV file for spreadsheets.
+  - The page makes no network request. It has counts by severity, distributions, a table that sorts
+    and filters, the most important findings, and the changes since the previous report.
   - Runs on the controller and connects to no host.
   - With O(history) the page shows how offset and severity developed over time.
 author:
@@ -18,8 +18,8 @@ author:
 options:
   reports:
     description:
-      - Paths to the reports of one audit on the controller. Several are merged, as the slices of a
-        job are; of a host in several the newest result counts.
+      - Paths to the reports of one audit on the controller. Several reports, such as those of the
+        slices of a job, are merged. If a host is in several, the newest result counts.
     type: list
     elements: path
     required: true
@@ -52,7 +52,7 @@ options:
     description: Path to the CSV file to write.
     type: path
 requirements:
-  - pygal on the controller, for charts. Without it the page has tables and says what is missing.
+  - pygal on the controller, for charts. Without it the page has tables instead and a note.
 extends_documentation_fragment:
   - cipu.clock.attributes
   - cipu.clock.attributes.actiongroup_clock

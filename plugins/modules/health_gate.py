@@ -11,15 +11,15 @@ author:
 description:
   - Runs M(cipu.clock.clock_facts) on the host and M(cipu.clock.clock_health) on the controller, in
     one task, until the host is neither critical nor unknown or until O(timeout_s) has passed.
-  - Each host waits for itself. The wait is measured with a monotonic clock, since chronyd may step
-    the system clock while the task waits.
+  - Each host waits independently of the others. The wait is measured with a monotonic clock, since
+    chronyd may step the system clock while the task waits.
 extends_documentation_fragment:
   - cipu.clock.attributes
   - cipu.clock.attributes.facts
   - cipu.clock.attributes.actiongroup_clock
 options:
   probe_path:
-    description: Path of clockprobe on the managed host.
+    description: Path to clockprobe on the managed host.
     type: path
     default: /usr/local/bin/clockprobe
   thresholds:
@@ -35,7 +35,7 @@ options:
     type: int
     default: 10
   required:
-    description: Whether to fail if the host is critical or unknown at the end.
+    description: Whether to fail if the host is still critical or unknown at the end.
     type: bool
     default: false
 seealso:
@@ -66,7 +66,7 @@ severity:
   type: str
   sample: ok
 reasons:
-  description: What the health check found.
+  description: Result of the last health check, in one line.
   returned: always
   type: list
   elements: dict

@@ -201,7 +201,7 @@ def unit_states(names, tree=None, run=commands.run, which=commands.which):
     properties = ",".join(["Id", "Names"] + sorted(UNIT_PROPERTIES))
     outcome = run([systemctl, "show", "-p", properties, "--"] + names, SYSTEMCTL_TIMEOUT_S)
     if not outcome.ok:
-        raise Unusable("systemctl does not show the units: {0}".format(outcome.said()))
+        raise Unusable("systemctl does not show the units: {0}".format(outcome.error_line()))
     shown = parse_units(outcome.out)
     return {name: shown.get(name, missing) for name in names}
 
@@ -261,7 +261,7 @@ def load(path):
 
 
 def restorable(record):
-    """The files as options of cipu.clock.file_tree; what is no text is left out."""
+    """The files as options of cipu.clock.file_tree, without those that are not text."""
     files = []
     for path, former in sorted(record["files"].items()):
         if former is None:

@@ -143,7 +143,7 @@ class Unusable(Exception):
 
 
 def complaint(params):
-    """What is wrong with the options, as a sentence; None if nothing is."""
+    """The problem with the options, as a sentence; None if they are valid."""
     for option, pattern in sorted(WORDS.items()):
         value = params[option]
         for word in value if isinstance(value, list) else [value]:
@@ -219,7 +219,7 @@ class KernelModule:
         return out.strip().splitlines()[-1] if code == 0 and out.strip() else None
 
     def other_params(self):
-        """Parameters that are not as wanted, with the value that the kernel shows."""
+        """Parameters that differ from the wanted ones, with the value that the kernel shows."""
         shown = {
             key: self.tree.line("{0}/parameters/{1}".format(self.folder, key))
             for key in self.module.params["params"]
@@ -315,7 +315,7 @@ class KernelModule:
         return running
 
     def without_holders(self, work):
-        """Do the work while no holder runs; start those that ran, whatever happens."""
+        """Do the work while no holder runs, then start those that ran, also after a failure."""
         stopped, failure = [], None
         try:
             for unit in self.holders():

@@ -152,7 +152,7 @@ class Switch:
         return self.running + self.stopped + list(self.enablement)
 
     def apply_record(self, shown):
-        """Turn the recorded state into units to run, to stop, to enable and to disable."""
+        """Convert the recorded state to units to run, to stop, to enable and to disable."""
         recorded = self.params["recorded"]
         ran = [u for u in sorted(recorded) if field(recorded[u], "active") in units.RUNNING]
         if not ran:
@@ -249,7 +249,7 @@ class Switch:
                 self.set_enablement(unit, shown)
 
     def start_former(self, shown):
-        """Start the daemons again that ran at first, as far as they can be started."""
+        """Start the daemons again that ran before, as far as possible."""
         now = self.show()
         for unit, fields in sorted(shown.items()):
             if units.daemon(unit) and units.runs(fields) and not units.runs(self.find(unit, now)):
@@ -265,7 +265,7 @@ class Switch:
 
 
 def field(fields, name):
-    """A text of a recorded unit; records come from files, so that nothing is assumed of them."""
+    """A text of a recorded unit. A record comes from a file, so its types are checked."""
     value = fields.get(name) if isinstance(fields, dict) else None
     return value if isinstance(value, str) else ""
 
@@ -279,7 +279,7 @@ def record(shown):
             "enabled": fields.get("UnitFileState", ""),
         }
         for unit, fields in shown.items()
-        # A daemon may run on after its package was removed.
+        # A daemon may keep running after its package was removed.
         if units.daemon(unit) and (fields.get("LoadState") != "not-found" or units.runs(fields))
     }
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs clock_facts on a host for an action plugin, and keeps the facts of the clock alone.
 
-What a module returns can set facts, add hosts and mark the host as unreachable. A host that may be
-compromised gets no say in that.
+The result of a module can set facts, add hosts and mark the host as unreachable. A host may be
+compromised, so everything but the facts of the clock is dropped.
 """
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
@@ -19,7 +19,7 @@ def gather(action, arguments, variables):
         )
         action._remove_tmp_path(action._connection._shell.tmpdir)
     except AnsibleConnectionFailure:
-        # The host is unreachable, and Ansible counts it as that.
+        # Ansible reports the host as unreachable.
         raise
     except RecursionError:
         return None, "The facts are malformed: they are nested too deeply."

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the checkout importable as the collection, wherever it lies.
+"""Makes the checkout importable as the collection, in any folder.
 
-Under ansible-test it is importable already, and nothing is done here.
+Under ansible-test it is already importable, and nothing is done here.
 """
 
 import importlib

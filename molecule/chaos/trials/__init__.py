@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rollouts that are interrupted, and the judgement of what they leave on a host."""
+"""Interrupted rollouts, and the verdict on the state of the host after each."""

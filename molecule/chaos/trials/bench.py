@@ -16,7 +16,7 @@ from .hosts import State
 from .rollout import Rollout, Step, Trigger
 
 ROLLOUT_SECONDS = 1800
-# On a full disk Ansible's own temporary files shall still fit: they go to memory.
+# Ansible's temporary files go to memory, so that they still fit if the disk is full.
 PREPARE = r"""
 set -eu
 if ! systemctl is-active --quiet tmp.mount; then
@@ -32,7 +32,7 @@ Report = Callable[[str], None]
 
 @dataclass
 class Reference:
-    """A rollout that nothing interrupted: from which disk, how long, in which steps, to what."""
+    """A rollout without interruption: disk, duration, steps, and the states before and after."""
 
     point: str
     old: State
@@ -54,7 +54,7 @@ class Reference:
 
 
 class PreparationError(Exception):
-    """A rollout that nothing interrupts fails, so there is nothing to compare with."""
+    """A rollout without interruption fails, so there is nothing to compare with."""
 
 
 class Bench:
@@ -120,7 +120,7 @@ class Bench:
             self.save("fresh")
         for name in names:
             if name in self.references:
-                self.report(f"{self.image}: {name!r} is prepared by an earlier run")
+                self.report(f"{self.image}: {name!r} was prepared by an earlier run")
                 continue
             if name == "first":
                 self.references[name] = self._reference("fresh", name)
@@ -140,7 +140,7 @@ class Bench:
         with self.rollout(label, variables) as run:
             if not run.wait(ROLLOUT_SECONDS) or run.status != 0:
                 raise PreparationError(
-                    f"{self.image}: the rollout {label!r} fails without any interruption: "
+                    f"{self.image}: the rollout {label!r} fails without an interruption: "
                     f"{run.problem() or 'it did not end'}. See {run.log}"
                 )
         return run
@@ -157,7 +157,7 @@ class Bench:
         archives = collection.archives(self.variables)
         run, seconds = self._timed(label)
         if collection.archives(self.variables) != archives:
-            # It compiled the driver, which the tries do not do.
+            # This rollout compiled the driver; the tries do not.
             self.begin(point)
             run, seconds = self._timed(label)
         new = hosts.wait_until(self.node, lambda state: bool(state.selected))

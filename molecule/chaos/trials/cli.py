@@ -109,7 +109,7 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def start(lab: Lab, chosen: Options) -> list[Node]:
-    """The machines: those of an earlier run if they are of use, else new ones."""
+    """The machines: those of an earlier run if they can be used, otherwise new ones."""
     stamp = lab.folder / "chaos"
     wanted = f"{collection.fingerprint()} {' '.join(chosen.images)}\n"
     if chosen.keep and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
@@ -179,10 +179,10 @@ class Run:
             trial.run(bench, outcome)
         except LabError as error:
             outcome.notes.append(f"lab: {error.message}")
-        # A host that the lab could not bring back counts as one without a time daemon.
+        # A host that the lab could not restore counts as one without a time daemon.
         with self.lock:
             self.outcomes.append(outcome)
-            # So that the tries of a run that is killed are not lost.
+            # Keep the tries of a run that is killed.
             table.save(self.outcomes, self.chosen.seed, self.logs / "so-far.json")
         daemon = "NO TIME DAEMON" if outcome.daemon_s is None else f"time {outcome.daemon_s:.0f} s"
         rerun = "rerun clean" if outcome.clean else f"RERUN NOT CLEAN ({outcome.state})"

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ROLLOUT = "cipu.clock.rollout"
 # The limits that an emulated machine can meet, and how the driver is built.
 LIMITS = ROOT / "molecule/shared/group_vars/clocks.yml"
-# Older than every released driver.
+# A version older than every released driver.
 OLD_VERSION = "0.0.1"
 MODULE = "ptp_cipu"
 # Folders that decide what a rollout does.

@@ -16,7 +16,7 @@ from . import collection
 SCRIPT = (Path(__file__).parent / "host_state.sh").read_text(encoding="utf-8")
 DAEMON_SECONDS = 120
 SETTLE_SECONDS = 120
-# A daemon that fails at once and is restarted for ever has another process by then.
+# By then a daemon that fails at once and is restarted repeatedly has another process.
 _PACE_SECONDS = 3
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ways to interrupt a rollout. Each try starts from a saved disk and ends with a judgement."""
+"""The ways to interrupt a rollout. Each try starts from a saved disk and ends with a verdict."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +12,13 @@ from .bench import ROLLOUT_SECONDS, Bench, Reference
 from .rollout import Rollout, Trigger
 
 FUNCTION = "cipu0"
-# With keep-alives of 15 s, 8 of which may be lost, ssh gives up after two minutes.
+# With keep-alive messages every 15 s, 8 of which may be lost, ssh gives up after two minutes.
 LOST_SECONDS = 400
 
 
 @dataclass
 class Outcome:
-    """What a try left on the host."""
+    """The result of a try."""
 
     kind: str
     image: str
@@ -109,7 +109,7 @@ def _lose_ssh(bench: Bench, rollout: Rollout, outcome: Outcome) -> None:
     bench.node.machine.network(False)
     try:
         if not rollout.wait(LOST_SECONDS):
-            outcome.notes.append(f"the rollout went on for {LOST_SECONDS} s without a connection")
+            outcome.notes.append(f"the rollout continued for {LOST_SECONDS} s without a connection")
     finally:
         bench.node.machine.network(True)
     outcome.daemon_s = hosts.wait_daemon(bench.node)
@@ -169,7 +169,7 @@ def _break_mirror(bench: Bench) -> list[str]:
     return bench.command("mirror", bench.node.name, "off")
 
 
-# The function goes and comes
+# The function is removed and returns
 
 
 def _missing_at_boot(bench: Bench, outcome: Outcome) -> None:
@@ -201,7 +201,7 @@ def _without_function(bench: Bench, outcome: Outcome) -> None:
 
 
 def _missing_at_rollout(bench: Bench, outcome: Outcome) -> None:
-    """A rollout leaves a host without the function as it is, and completes when it appears."""
+    """A rollout does not change a host without the function, and completes when it appears."""
     reference = bench.references["first"]
     bench.begin(reference.point, without=(FUNCTION,))
     with bench.rollout("without-function") as rollout:
@@ -226,7 +226,7 @@ def _once(run: Try) -> Callable[[str, Bench, int, int], Iterator[Trial]]:
 
 
 def _judge(bench: Bench, reference: Reference, outcome: Outcome) -> None:
-    """Run the rollout again and compare what it leaves with the old and the new state."""
+    """Run the rollout again and compare the result with the old and the new state."""
     with bench.rollout("rerun") as rerun:
         if not rerun.wait(ROLLOUT_SECONDS):
             outcome.notes.append("the rerun did not end")

@@ -87,7 +87,7 @@ class Rollout:
             "ANSIBLE_SSH_CONTROL_PATH_DIR": self._sockets,
             # A lost connection is a result here, not something to retry.
             "ANSIBLE_SSH_RETRIES": "0",
-            # On a full disk only what the playbook writes shall fail, not Ansible's own files.
+            # On a full disk only writes of the playbook must fail, not Ansible's own files.
             "ANSIBLE_REMOTE_TMP": "/dev/shm/ansible",
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_NOCOLOR": "1",
@@ -113,7 +113,7 @@ class Rollout:
         return True
 
     def kill(self) -> None:
-        """Kill the controller with all it started, as when its machine fails."""
+        """Kill the controller and all its processes, as if its machine failed."""
         if self._process.poll() is None:
             for pid in [*descendants(self._process.pid), self._process.pid]:
                 with contextlib.suppress(ProcessLookupError):
@@ -131,7 +131,7 @@ class Rollout:
         return str(starts[-1]["step"]) if starts else "(no step)"
 
     def steps(self) -> list[Step]:
-        """Steps that ended well, in order."""
+        """Steps that succeeded, in order."""
         return [
             Step(entry["step"], entry["action"], entry["changed"], entry["delegated"])
             for entry in self._entries()

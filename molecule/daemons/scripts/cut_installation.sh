@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# As after a power cut at the worst moment: timesyncd is removed and chrony is unpacked only.
+# Simulates a power cut at the worst moment: timesyncd is removed, and chrony is unpacked but not configured.
 set -eu
 apt-get -qq install --yes --download-only chrony
 dpkg --purge chrony

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The guard has completed the installation and removed itself.
+# Succeeds if the guard has completed the installation and removed itself.
 set -eu
 systemctl is-active chrony
 systemctl is-enabled chrony

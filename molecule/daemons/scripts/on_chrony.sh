@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# chronyd runs alone, with the former servers, without the guard, and waits for no device.
+# Succeeds if chronyd is the only time daemon, has the former servers, depends on no device unit, and the guard is removed.
 set -eu
 systemctl is-active chrony
 systemctl is-enabled chrony

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# timesyncd runs and starts at the next boot; nothing of the role is left.
+# Succeeds if timesyncd runs and is enabled, and no file of the role is left.
 set -eu
 systemctl is-active systemd-timesyncd
 systemctl is-enabled systemd-timesyncd

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# selected.sh NAME: chronyd runs and has selected this refclock; without a name it has no refclock.
+# selected.sh NAME: succeeds if chronyd runs and has selected this refclock. Without a name, chronyd must have no refclock.
 set -eu
 systemctl is-active --quiet chrony
 sources=$(chronyc -n -c sources)

@@ -28,7 +28,7 @@ int main(void)
 		text = strchr(record, ';');
 		if (!text || sscanf(record, "%*u,%*u,%llu", &us) != 1)
 			continue;
-		/* Lines that begin with a blank tell which device it was. */
+		/* Lines that begin with a blank name the device. */
 		end = strchr(text, '\n');
 		if (end)
 			*end = '\0';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * Reads a PTP clock in every way there is and prints what came of it as JSON.
- * Knows nothing of CIPU: it is what any program on the host could be.
+ * Reads a PTP clock in every possible way and prints the results as JSON.
+ * It has no knowledge of CIPU and behaves as any program on the host could.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -211,7 +211,7 @@ static void *load_thread(void *data)
 			close(fd);
 			fd = -1;
 		}
-		/* Leave something of the processor to those who mend it. */
+		/* Leave CPU time to the recovery. */
 		if (err)
 			usleep(1000);
 	}

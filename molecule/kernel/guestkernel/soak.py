@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Soak: readers in every way at once, while everything that can happen to the function happens.
+"""Soak test: readers of every kind run while every fault and event happens to the function.
 
     python -m guestkernel.soak --minutes 20 [--kernel debug]
 
-Fails on anything a checker of the kernel says, on a leak, on a reader that does not come home, and
-on a counter of the driver that is not what the emulator counted.
+Fails on any report of the kernel's checkers, on a leak, on a reader that does not return, and on a
+counter of the driver that differs from the emulator's.
 """
 
 import argparse
@@ -75,9 +75,9 @@ class Soak:
         }
         self.rounds = self.unplugs = self.rescans = 0
         self.took: defaultdict[str, float] = defaultdict(float)
-        # A machine can be unplugged from only so often.
+        # The number of unplugs of one machine is limited.
         self.unplugging = {"unplug", "vanish"}
-        # After these the driver counts from zero, or has read what the emulator was not asked for.
+        # After these the driver counts from zero, or counts reads that did not reach the emulator.
         self.unaccounted = {
             "all ones",
             "power loss with configuration",
@@ -87,7 +87,7 @@ class Soak:
         }
 
     def run(self, seconds: float, rounds: int) -> None:
-        """Round after round of everything, each with a comparison, for that long and that often."""
+        """Run rounds of all events, each with a comparison, for the given time and number."""
         box, end = self.box, time.monotonic() + seconds
         box.load()
         box.sh("insmod /root/cipu_poke.ko")
@@ -145,7 +145,7 @@ class Soak:
 
     def _stop_load(self) -> None:
         self.box.sh("touch /tmp/stop")
-        self.box.wait(lambda: self.box.run("pidof phc")[0] != 0, 120, "all readers come home")
+        self.box.wait(lambda: self.box.run("pidof phc")[0] != 0, 120, "all readers have returned")
         for name in ("load1", "load2"):
             answer = json.loads(self.box.sh(f"cat /tmp/{name}"))
             self.answers["ok"] += answer["ok"]
@@ -175,7 +175,7 @@ class Soak:
     def _compare(self, what: str, ours: int, theirs: int) -> None:
         self.compared[what] += 1
         if ours != theirs:
-            self.wrong.append(f"{what}: the driver says {ours}, the emulator {theirs}")
+            self.wrong.append(f"{what}: the driver counts {ours}, the emulator {theirs}")
 
     # Faults
 
@@ -223,7 +223,7 @@ class Soak:
         self._wait_well("negotiated again")
 
     def _wait_well(self, what: str) -> None:
-        """Until the driver has done its handshake, if one was due, and gives time."""
+        """Wait until the driver has negotiated, if necessary, and returns the time."""
 
         def well() -> bool:
             if not self.box.bound():
@@ -277,7 +277,7 @@ class Soak:
         lines += [f"{name:<32}{count:>6}" for name, count in sorted(self.compared.items())]
         lines.append(f"{'answers to readers':<32}{'times':>10}")
         lines += [f"{name:<32}{count:>10}" for name, count in self.answers.most_common()]
-        lines.append(f"looked for by a rescan of the bus: {self.rescans} times")
+        lines.append(f"bus rescans to find the function: {self.rescans}")
         return "\n".join(lines)
 
 

@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # The first test of a session waits for the boot, and on a loaded host that takes its time.
+    # The first test of a session waits for the boot, which is slow on a loaded host.
     for item in items:
         item.add_marker(pytest.mark.timeout(1200))
 

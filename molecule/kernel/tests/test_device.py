@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the driver does on the bus and shows to its users."""
+"""Accesses of the driver on the bus, and its interface to users."""
 
 import re
 
@@ -154,7 +154,7 @@ def test_a_lost_epoch_is_noticed_by_the_jump(box: Box) -> None:
     "before",
     [
         "true",
-        # Both have the PCI core use up the state that the driver saved.
+        # In both cases the PCI core consumes the state that the driver saved.
         "echo flr > {device}/reset_method && echo 1 > {device}/reset",
         "(cd /sys/power && echo devices > pm_test && echo mem > state; echo none > pm_test)",
     ],
@@ -193,7 +193,7 @@ def test_a_function_that_is_gone_is_looked_for_steadily(box: Box) -> None:
     control.fault("all_ones", config=True)
     assert box.read()["errors"] == {"ENODEV": 1}
     before = control.counts()["config"]["reads"]
-    # With ever longer waits up to a minute the eighth look would come after two minutes.
+    # With growing waits of up to a minute the eighth attempt would come after two minutes.
     box.wait(lambda: control.counts()["config"]["reads"] >= before + 8, 60, "eight looks")
     control.fault("all_ones", on=False)
     box.wait(lambda: box.read()["ok"] == 1, 30, "the clock is back")

@@ -208,7 +208,7 @@ def test_fault_16_a_read_storm_is_no_work_storm(box: Box) -> None:
     counts = control.counts()
     calls = sum(answer["errors"].values())
     assert calls > 200, "not much of a storm"
-    # Ten times a second at most, however many ask; a stopped clock may give a little more time.
+    # At most ten times a second for any number of readers; a stopped clock allows slightly more.
     assert counts["reads"]["sync_stat"] <= 10 * (seconds + 2)
     assert counts["reads"]["tstamp_ns"] <= 3 * 8 + 10 * (seconds + 2)
 

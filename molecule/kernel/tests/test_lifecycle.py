@@ -205,7 +205,7 @@ def test_probe_survives_running_out_of_memory_at_any_point(box: Box) -> None:
 
 
 def test_nothing_is_leaked(box: Box) -> None:
-    """After everything the tests before this one did."""
+    """Checks for leaks of all tests that ran before this one."""
     box.unload()
     assert box.leaks() == ""
     box.load()

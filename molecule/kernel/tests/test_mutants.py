@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each test must fail on the fault it is for. Only with --mutants: builds the driver often."""
+"""Each test must fail on its fault. Runs only with --mutants, since it builds the driver often."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -60,14 +60,14 @@ def test_fault_07_no_workqueue_that_the_kernel_warns_of(box: Box) -> None:
 
 
 def test_fault_12_user_space_cannot_map_the_registers(box: Box) -> None:
-    # Only a kernel with CONFIG_STRICT_DEVMEM holds user space to it, as Debian's do.
+    # Only a kernel with CONFIG_STRICT_DEVMEM, as Debian's, enforces it for user space.
     assert box.sh(f"phc map {box.device()}/resource0") == "EINVAL"
     box.unbind()
     assert box.sh(f"phc map {box.device()}/resource0") == "0"
 
 
 def test_a_read_costs_what_a_bare_one_costs(box: Box) -> None:
-    """The driver's read against a bare bracketed one of the same register: ratio of medians."""
+    """The driver's read compared with a bare bracketed read of the same register, as medians."""
     poke = "/sys/module/cipu_poke/parameters"
     assert box.read()["ok"] == 1
     box.sh(f"echo bench {box.address()} > {poke}/poke")

@@ -91,7 +91,7 @@ def test_an_error_recovery_that_never_ends_does_not_stop_the_clock(box: Box) -> 
 
 
 def test_readers_of_a_channel_that_stays_frozen_get_enodev(box: Box) -> None:
-    """D4: likewise where the core keeps the device off limits."""
+    """D4: the same if the core keeps the device blocked."""
     load_variant(box, "hasty")
     box.wait(box.bound, 30, "bound")
     assert poke(box, "frozen") == 3

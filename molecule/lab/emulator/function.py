@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The emulated function: registers, PCI side, and the vfio-user socket that can come and go."""
+"""The emulated function: registers, PCI side, and the vfio-user socket, which can be closed."""
 
 import socket
 

@@ -168,7 +168,7 @@ class Node:
         self.machine.wait_end(120)
 
     def power_on(self, without: Sequence[str] = (), seconds: float = _BOOT_SECONDS) -> str:
-        """Start a machine that is off, with its disk as it was, and return systemd's state.
+        """Start a machine that is off, with its present disk, and return systemd's state.
 
         Functions in `without` are not plugged in; `plug` brings them later. A unit that fails is no
         error here, since a test may have caused it: see `failed_units`.

@@ -60,7 +60,7 @@ PACKAGES = (
 # Not installed, but in the image's package cache, so that installing it needs no download.
 FETCHED = ("chrony",)
 
-# Packages that stay in the guests' package lists, besides installed ones and kernels: see
+# Packages that stay in the guests' package lists, in addition to installed ones and kernels: see
 # trim_lists.py.
 KNOWN = (
     *FETCHED,

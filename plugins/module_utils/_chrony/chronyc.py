@@ -12,7 +12,7 @@ NEVER = 0xFFFFFFFF
 
 
 def _number(text):
-    """A finite number, or None; chronyc prints huge ones for unknown values."""
+    """A finite number, or None. chronyc prints huge numbers for unknown values."""
     try:
         value = float(text)
     except ValueError:
@@ -69,7 +69,7 @@ def parse_source(fields):
         "poll": _whole(fields[4]),
         "reach": _whole(fields[5], 8),
         "last_rx_s": _age_s(fields[6]),
-        # The adjusted offset: the last one measured, corrected for what was slewed since.
+        # The adjusted offset: the last measured one, corrected for the slew since then.
         "offset_s": _number(fields[7]),
         "error_s": _number(fields[9]),
     }
@@ -77,7 +77,7 @@ def parse_source(fields):
 
 def parse_selection(fields):
     """Name and selection state (a letter) of a line of `chronyc -c selectdata`, else None."""
-    # Options are a field a letter, and their number grows with chrony.
+    # Each option is a field of one letter. Newer versions of chrony print more of them.
     if len(fields) <= SOURCE_FIELDS or len(fields[0]) != 1:
         return None
     return fields[1][:NAME_LIMIT], fields[0]
@@ -107,7 +107,7 @@ def parse_report(text):
 
 
 def bounded(sources):
-    """The first sources up to the limit, the selected one and refclocks among them in any case."""
+    """The first sources up to the limit, always with the selected source and the refclocks."""
     first = sorted(sources, key=lambda source: (source["state"] != "*", source["mode"] != "#"))
     kept = [id(source) for source in first[:SOURCES_LIMIT]]
     return [source for source in sources if id(source) in kept]

@@ -30,14 +30,14 @@ class ConfigTest:
         self.version = version
 
     def test(self, layout):
-        # Beside the main file, since a security profile may keep chronyd from other folders.
+        # Beside the main file, since a security profile may deny chronyd access to other folders.
         folder = tempfile.mkdtemp(prefix=".cipu-", dir=os.path.dirname(layout.main))
         try:
             os.chmod(folder, 0o755)
             trial = Trial(layout, folder, _write)
             done = self.run([self.chronyd, "-p", "-f", trial.main], TIMEOUT_S)
             if not done.ok:
-                raise Refused(self.explain(done.err or done.said(), layout, trial))
+                raise Refused(self.explain(done.err or done.error_line(), layout, trial))
             self.refuse_twins(done.out)
         finally:
             shutil.rmtree(folder)

@@ -8,7 +8,7 @@ import shlex
 CONFIGS = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
 OPTION_FILES = ("/etc/default/chrony", "/etc/sysconfig/chronyd")
 OPTION_NAMES = ("DAEMON_OPTS", "OPTIONS")
-# chronyd's options that take a value, as getopt has them.
+# chronyd's options that take a value, as in its getopt string.
 WITH_VALUE = "fFhlLPTu"
 
 
@@ -31,13 +31,13 @@ def config_option(arguments):
 
 
 def running_option(tree, pid):
-    """-f of a running chronyd."""
+    """The value of -f of a running chronyd."""
     words = (tree.raw("/proc/{0}/cmdline".format(pid)) or b"").split(b"\0")
     return config_option([word.decode("utf-8", "replace") for word in words[1:]])
 
 
 def configured_option(tree):
-    """-f of the distribution's file of options, for a chronyd that does not run."""
+    """The value of -f in the distribution's file of options, for a chronyd that does not run."""
     for path in OPTION_FILES:
         for line in (tree.text(path) or "").splitlines():
             name, equals, value = line.strip().partition("=")

@@ -35,7 +35,7 @@ class FileSet:
         return former
 
     def apply(self, wanted):
-        """Write and remove files. Whether any differed."""
+        """Write and remove files. Returns whether any differed."""
         self.before = {path: read(path) for path in wanted}
         self.wanted = wanted
         differing = [path for path in sorted(wanted) if self.differs(path, wanted[path])]
@@ -69,7 +69,7 @@ class FileSet:
                 yield path, self.before[path], after
 
     def remove_quietly(self, path):
-        """Remove a file of the running system, which is made again when it is needed."""
+        """Remove a file of the running system, which is created again when needed."""
         if not self.module.check_mode and os.path.lexists(path):
             os.unlink(path)
 
@@ -92,7 +92,7 @@ def refuse_irregular(path):
 
 
 def remove(path):
-    """Remove a file, and its folder if this module made it and it is empty now."""
+    """Remove a file, and its folder if this module created it and it is empty now."""
     folder = os.path.dirname(path)
     try:
         os.unlink(path)

@@ -86,7 +86,7 @@ class Layout:
         return sum(os.path.normpath(read) == wanted for read, _found in self.walk())
 
     def servers(self):
-        """Names of all time sources in the files that are read, besides those of sourcedir."""
+        """Names of all time sources in the files that are read, except those of sourcedir."""
         return {
             arguments[0]
             for _path, found in self.walk()
@@ -113,7 +113,7 @@ class Layout:
 
 
 def matches(path, pattern):
-    """Whether glob would find the path by the pattern: each component for itself."""
+    """Whether glob would find the path with the pattern. Components are compared one by one."""
     parts, patterns = os.path.normpath(path).split("/"), os.path.normpath(pattern).split("/")
     if len(parts) != len(patterns):
         return False
@@ -159,7 +159,7 @@ class Trial:
         self.origins[copied] = (path, [])
         text, numbers = [], []
         for number, line in enumerate(lines_of(self.layout.content(path)), 1):
-            # A line that reads no file is chronyd's to judge: it may be an error.
+            # A line that reads no file is not changed. It may be an error, which chronyd reports.
             read = self.layout.files(*directive(line)) if level < LEVELS_LIMIT else None
             if directive(line)[0] == "confdir" and read == []:
                 continue

@@ -4,8 +4,8 @@
 chronyd exits at its start if the device of a refclock is missing, and it never opens a device again
 that was unplugged. So the refclocks are in a list that chronyd does not read. Before each start of
 chronyd a script copies those whose device exists to a snippet under /run, which the drop-in reads.
-When a PTP device comes or goes, a udev rule starts a unit that restarts chronyd if the snippet
-would change.
+When a PTP device appears or disappears, a udev rule starts a unit, which restarts chronyd if the
+snippet would change.
 """
 
 LIST = "/etc/cipu-clock/refclocks.conf"
@@ -25,7 +25,7 @@ SCRIPT_TEXT = """#!/bin/sh
 {written_by}#
 # prepare   before chronyd starts: write the snippet with the refclocks whose device exists
 # ended     after chronyd ended: if it could not use a refclock, start without it the next time
-# update    after a PTP device came or went: restart chronyd if the snippet would change
+# update    after a PTP device appeared or disappeared: restart chronyd if the snippet would change
 set -u
 list={list}
 snippet={snippet}
@@ -47,7 +47,7 @@ wanted() {{
 prepare() {{
   text=$(wanted)
   if test -n "$text" && test -e "$refused" && test "$text" = "$(cat "$refused")"; then
-    echo "chronyd could not use the refclock at its last start, so it starts without it" >&2
+    echo "chronyd could not use the refclock at its last start and starts without it" >&2
     text=""
   fi
   if test -z "$text"; then
@@ -59,8 +59,8 @@ prepare() {{
   if command -v restorecon >/dev/null; then restorecon "${{snippet%/*}}" "$snippet"; fi
 }}
 
-# systemd sets SERVICE_RESULT and INVOCATION_ID. Only a fatal error that names a PHC counts: a
-# mistake elsewhere in the configuration must not cost the refclock.
+# systemd sets SERVICE_RESULT and INVOCATION_ID. Only a fatal error that names a PHC counts: an
+# error elsewhere in the configuration must not remove the refclock.
 ended() {{
   test "${{SERVICE_RESULT:-}}" = exit-code && test -e "$snippet" || return 0
   journalctl --sync
@@ -75,7 +75,7 @@ update() {{
   text=$(wanted)
   test "$text" != "$have" || return 0
   if test -e "$refused" && test "$text" = "$(cat "$refused")"; then return 0; fi
-  echo "refclocks came or went: restarting {service}.service if it runs"
+  echo "the available refclocks changed: restarting {service}.service if it runs"
   # After a failed start the refclock is left out, see above.
   systemctl try-restart {service}.service || systemctl start {service}.service
 }}
@@ -97,7 +97,7 @@ RestartSec=5
 """
 
 UNIT_TEXT = """{written_by}[Unit]
-Description=Add refclocks to chronyd or remove them as PTP devices come and go
+Description=Add refclocks to chronyd or remove them when PTP devices appear or disappear
 StartLimitIntervalSec=0
 
 [Service]

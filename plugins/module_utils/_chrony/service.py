@@ -39,7 +39,7 @@ class Service:
         return units.runs(self.show())
 
     def refusal(self, enable):
-        """Why the unit cannot be used as it is, or None."""
+        """Why the unit cannot be used, or None."""
         state = self.show().get("UnitFileState")
         if enable or state not in {"masked", "masked-runtime", "disabled"}:
             return None
@@ -76,7 +76,7 @@ class Service:
         if self.check_mode:
             return None
         done = self.run(argv, ACT_S)
-        return None if done.ok else "{0} failed: {1}.".format(" ".join(argv), done.said())
+        return None if done.ok else "{0} failed: {1}.".format(" ".join(argv), done.error_line())
 
     def enable(self):
         state = self.show().get("UnitFileState")

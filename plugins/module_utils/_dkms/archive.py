@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Archives that `dkms mktarball` makes: what they contain, read whole so that damage is seen."""
+"""The content of archives made by `dkms mktarball`, read in full so that damage is detected."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ class Archive:
             with tarfile.open(path) as archive:
                 for member in archive:
                     self._take(archive, member, arch)
-                # tarfile takes a damaged header for the end; the rest has the checksum.
+                # tarfile treats a damaged header as the end. The rest of the file has the checksum.
                 while archive.fileobj.read(BLOCK_BYTES):
                     pass
         except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
@@ -38,7 +38,7 @@ class Archive:
     def _take(self, archive, member, arch):
         parts = [part for part in member.name.split("/") if part not in {"", "."}]
         if ".." in parts or member.name.startswith("/"):
-            raise Damaged("{0} leads out of the archive".format(member.name))
+            raise Damaged("the path {0} is outside the archive".format(member.name))
         if member.isdir():
             return
         if not member.isfile():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where DKMS keeps things on this host: framework.conf, its drop-ins, and the defaults."""
+"""The folders of DKMS on this host: framework.conf, its drop-ins, and the defaults."""
 
 import re
 
@@ -43,7 +43,7 @@ class Framework:
         """Path of the certificate that DKMS signs with; None if there is none."""
         default = SHIM_CERTIFICATE if is_ubuntu else DKMS_CERTIFICATE
         paths = [self.settings.get("mok_certificate") or default]
-        # DKMS before 3.0.3, and DKMS of another origin, use their own key on Ubuntu as well.
+        # DKMS before 3.0.3, and DKMS from another source than Ubuntu, use their own key.
         paths += [DKMS_CERTIFICATE] if "mok_certificate" not in self.settings else []
         return next((path for path in paths if self.tree.is_file(path)), None)
 

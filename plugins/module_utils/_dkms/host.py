@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the dkms module reads of a host: DKMS's tree, the modules of each kernel, the source."""
+"""Reads a host for the dkms module: DKMS's tree, the modules of each kernel, the source."""
 
 import filecmp
 import os
@@ -15,7 +15,7 @@ SOURCE_FILES_LIMIT = 10000
 # Folders of a kernel that hold modules which did not come with it, in depmod's usual order.
 ADDED_FOLDERS = ("updates", "extra", "weak-updates")
 NOT_MODULES = ("build", "source")
-# The folder that is DKMS's alone; in others, packages and administrators put modules too.
+# The folder that only DKMS uses. Packages and administrators put modules into the others, too.
 OWN_FOLDER = "updates/dkms"
 DEFAULT_INSTALL_TREE = "/lib/modules"
 
@@ -65,7 +65,7 @@ class Host:
     # DKMS's tree.
 
     def records(self, name, verified_on=()):
-        """What DKMS has; for these kernels, whether the installed file is the one built, too."""
+        """Records of DKMS. For these kernels, checks that the installed file is the built one."""
         records = status.read_tree(self.tree, name, self.framework)
         for record in records:
             if record["state"] == "installed" and record["kernel"] in verified_on:
@@ -130,7 +130,7 @@ class Host:
         return {status.stem(entry) for entry in names or [name]}
 
     def occupied(self, name, version, kernel):
-        """Whether that kernel has a module of the version's names, from wherever it came."""
+        """Whether that kernel has a module of the version's names, from any source."""
         return bool(self.module_paths(kernel, self.stems(name, version)))
 
     def stale(self, name, version, kernel):
@@ -154,14 +154,14 @@ class Host:
         }
 
     def lost_source(self, name, version):
-        """The source entry of a version that leads nowhere; None where DKMS can follow it."""
+        """The dangling source link of a version; None if DKMS can follow it."""
         entry = self.entry(name, version)
         if self.tree.exists(entry + "/source") and not status.has_source(self.tree, entry):
             return entry + "/source"
         return None
 
     def leftovers(self, name, version):
-        """(kernel, folder) of everything in a version that no finished build accounts for."""
+        """(kernel, folder) of everything in a version that belongs to no finished build."""
         entry = self.entry(name, version)
         found = [
             (kernel, folder)

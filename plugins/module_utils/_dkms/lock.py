@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run of the module at a time: DKMS does not keep two apart.
+"""One run of the module at a time, since DKMS itself has no lock.
 
-A run whose connection was cut goes on building. The lock file lies in a folder that only root may
-write, and only root can open it, so that no user can replace or lock it.
+A run whose connection was cut continues to build. The lock file is in a folder that only root can
+write to, and only root can open it, so that no user can replace or lock it.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ POLL_S = 0.2
 
 
 class Unlockable(Exception):
-    """The lock cannot be had; the text says why and what to do."""
+    """The lock cannot be acquired; the text says why and what to do."""
 
 
 def _open(path):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands that lead from what DKMS has to what is wanted, in order.
+"""The commands that lead from the state of DKMS to the wanted state, in order.
 
-Pure, so that check mode predicts what a run does.
+Pure functions, so that check mode predicts what a run does.
 """
 
 from ansible_collections.cipu.clock.plugins.module_utils._dkms.status import (
@@ -14,7 +14,7 @@ RANK = {"absent": 0, "broken": 0, "added": 1, "built": 2, "installed": 3}
 
 
 class Wanted:
-    """What the caller asks for, and what was read of the host besides the records."""
+    """The wanted state, and what was read from the host in addition to the records."""
 
     def __init__(self, name, version, state, kernels, **more):
         self.name = name
@@ -86,7 +86,7 @@ def _removal_of_kernel(wanted, version, kernel, is_built):
 
 
 def _goes(wanted, version):
-    """Whether another version goes: DKMS builds the newest one it has for a new kernel."""
+    """Whether another version is removed. DKMS builds its newest version for a new kernel."""
     if wanted.other_versions == "keep" or version == wanted.version:
         return False
     return wanted.other_versions == "remove" or is_newer(version, wanted.version)
@@ -105,12 +105,12 @@ def _kernel_steps(records, wanted, kernel):
     redo = wanted.force or kernel in wanted.stale or kernel in wanted.other_builds
     if redo or RANK[state] < RANK["built"]:
         if kernel in wanted.tarballs:
-            # DKMS refuses a version that it has already, unless forced.
+            # DKMS refuses a version that it already has, unless forced.
             argv = ["dkms", "ldtarball", wanted.tarballs[kernel], "--force"]
             steps.append(("ldtarball", kernel, argv))
         else:
-            # DKMS 2.8 does not build again even with --force, and DKMS 3.0 does not build where
-            # an unfinished build lies.
+            # DKMS 2.8 does not build again even with --force, and DKMS 3.0 does not build if an
+            # unfinished build exists.
             if kernel in wanted.build_folders:
                 steps.append(("rm", kernel, ["rm", "-r", wanted.build_folders[kernel]]))
             steps.append(("build", kernel, _dkms("build", wanted, None, kernel)))
@@ -156,7 +156,7 @@ def states(records, kernels):
 
 
 def predicted(records, wanted, steps):
-    """What `states` returns once the steps have run."""
+    """The value of `states` after the steps."""
     after = states(records, wanted.kernels)
     purged = {version for version, steps_of in wanted.purges.items() if set_of(steps_of, steps)}
     for version in purged:
@@ -165,7 +165,7 @@ def predicted(records, wanted, steps):
         if verb == "remove":
             _remove(after, argv[argv.index("-v") + 1], kernel)
         elif verb == "rm" and wanted.state == "absent" and "-r" in argv:
-            # The build folder of a version that DKMS cannot remove; its entry stays.
+            # The build folder of a version that DKMS cannot remove. Its entry is kept.
             version = argv[-1].split("/")[-3]
             if after.get(version, {}).get(kernel):
                 others = set(after[version]) - {kernel}

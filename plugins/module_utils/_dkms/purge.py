@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Steps that remove a version where `dkms remove` cannot, or leaves something behind.
+"""Steps that remove a version if `dkms remove` cannot, or leaves files behind.
 
-DKMS cannot remove a version whose source is lost, and after its package was removed there is
-nothing that removes what it installed.
+DKMS cannot remove a version whose source is lost, and once the package dkms is removed, no program
+removes what it installed.
 """
 
 from ansible_collections.cipu.clock.plugins.module_utils._dkms import status
@@ -30,7 +30,7 @@ def _uninstall(host, name, kernel, arch, folder):
     for path in installed:
         found += _weak_links(host, path)
         found.append(("rm", kernel, ["rm", path]))
-    # What was there before DKMS returns to where DKMS put its own.
+    # The module that DKMS had replaced returns to its place.
     backup = "{0}/original_module/{1}/{2}".format(host.base(name), kernel, arch)
     for entry in status.module_files(host.tree, backup) if installed else ():
         place = origin(host, backup, entry) or installed[0].rpartition("/")[0] + "/" + entry
@@ -70,7 +70,7 @@ def _weak_links(host, path):
 def orphans(host, name, records):
     """Remove modules in DKMS's own folder that belong to no installed version.
 
-    Only on Debian and Ubuntu: elsewhere DKMS restores there what it had found before it.
+    Only on Debian and Ubuntu. On other systems DKMS restores the former module to that folder.
     """
     if headers.os_family(host.tree) not in {"debian", "ubuntu"}:
         return []
@@ -83,7 +83,7 @@ def orphans(host, name, records):
         folder = "{0}/{1}".format(host.kernel_folder(kernel), OWN_FOLDER)
         names = status.module_files(host.tree, folder) if kernel not in installed else []
         paths = [folder + "/" + entry for entry in names if status.stem(entry) in stems]
-        # DKMS 3.2 restores also what it had found in its own folder.
+        # DKMS 3.2 also restores what it had found in its own folder.
         backup = "{0}/original_module/{1}/{2}".format(host.base(name), kernel, host.arch)
         places = (origin(host, backup, e) for e in status.module_files(host.tree, backup))
         paths += [place for place in places if place and place.startswith(folder + "/")]

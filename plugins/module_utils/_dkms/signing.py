@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether this kernel loads what DKMS built, and what to do if not. Nothing is enrolled."""
+"""Whether this kernel loads the modules that DKMS built, and what to do if not. Enrols nothing."""
 
 import base64
 import binascii
@@ -73,7 +73,7 @@ def foreign_kernels(keys, certificate_serial):
 
 
 def next_step(demanded, signers, path, enrolled, firmware=True, foreign=()):
-    """One sentence; None where nothing has to be done. firmware: whether there is UEFI."""
+    """One sentence; None if nothing is to do. firmware: whether the host has UEFI."""
     if demanded is False:
         return None
     unsigned = sorted(kernel for kernel, signer in signers.items() if not signer)
@@ -98,7 +98,7 @@ def next_step(demanded, signers, path, enrolled, firmware=True, foreign=()):
 
 
 def _unknown(signers, path, firmware):
-    """The sentence where it cannot be checked whether the kernel trusts the key."""
+    """The next step if it cannot be checked whether the kernel trusts the key."""
     if firmware:
         return (
             "Whether the firmware trusts the key that signed the module cannot be checked. "

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state of a DKMS module, read from DKMS's own tree.
 
-`dkms status` is not used: it exits with 0 and leaves versions out whose source is lost, takes a
-backup folder for a version, and needs a hundred times as long.
+`dkms status` is not used: it exits with 0 and omits versions whose source is lost, lists a backup
+folder as a version, and takes a hundred times as long.
 """
 
 import re
@@ -12,7 +12,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._dkms.framework import 
     assignments,
 )
 
-# dkms exit status -> what it means. 1 is used for too much to be of help.
+# dkms exit status -> meaning. 1 has too many meanings to be of use.
 EXIT_MEANING = {
     2: "the source tree is missing",
     3: "it is added or built already",
@@ -68,7 +68,7 @@ def _is_version(tree, entry, name):
 
 
 def has_source(tree, entry):
-    """Whether the source of a version is there; DKMS can neither build nor remove without."""
+    """Whether the source of a version exists. DKMS can neither build nor remove without it."""
     return tree.is_file(entry + "/source/dkms.conf")
 
 
@@ -104,7 +104,7 @@ def build_folders(tree, entry):
 
 
 def is_complete(tree, entry, folder):
-    """Whether a build folder has every module: a build that was cut off leaves some out."""
+    """Whether a build folder has every module. An interrupted build lacks some."""
     have = {stem(name) for name in module_files(tree, folder + "/module")}
     need = {stem(name) for name in module_names(tree, entry + "/source/dkms.conf")}
     return bool(have) and need <= have
@@ -152,7 +152,7 @@ def is_newer(version, other):
 
 
 def _version_parts(version):
-    """Numbers by their value, and after words."""
+    """Sort numbers by value, and after words."""
     parts = re.findall(r"[0-9]+|[a-z]+", version.lower())
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
 

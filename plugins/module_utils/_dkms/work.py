@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Brings one version of a DKMS module to a state, and verifies that it got there."""
+"""Brings one version of a DKMS module to a state, and verifies the result."""
 
 import os
 import resource
@@ -55,7 +55,7 @@ class Dkms:
         self.result.update(more)
         self.module.warn(message)
 
-    # What is wanted.
+    # The wanted state.
 
     def resolve_kernels(self):
         running = os.uname().release
@@ -132,7 +132,7 @@ class Dkms:
         )
 
     def purges(self, records):
-        """Steps for each version that `dkms remove` cannot remove, or not wholly."""
+        """Steps for each version that `dkms remove` cannot remove, or only in part."""
         found = {}
         if self.state != "absent" and self.params["other_versions"] == "keep":
             return found
@@ -224,7 +224,7 @@ class Dkms:
             if verb == "ldtarball" and not self.host.has_build(
                 self.name, self.version, kernel, archives[kernel].builds[kernel]
             ):
-                # `dkms install` would now build from the source without a word.
+                # `dkms install` would now silently build from the source.
                 self.fail(
                     "dkms ldtarball did not load the build for kernel {0} from {1}.".format(
                         kernel, archives[kernel].path
@@ -238,7 +238,7 @@ class Dkms:
             return
         program = self.host.dkms if argv[0] == "dkms" else self.module.get_bin_path(argv[0], True)
         rc, out, err = self.module.run_command([program] + argv[1:])
-        # For a good archive without source, ldtarball ends with 1; its result is verified.
+        # ldtarball exits with 1 for a valid archive without source. Its result is verified.
         if rc in {0} | set(DONE_ALREADY) or verb == "ldtarball":
             return
         more = {"rc": rc, "stdout": out[-OUTPUT_LIMIT:], "stderr": err[-OUTPUT_LIMIT:]}
@@ -383,7 +383,7 @@ class Dkms:
         return bool(checksums) and self.host.has_build(self.name, self.version, kernel, checksums)
 
     def signing(self):
-        """Signer and key of each kernel's modules; an unsigned one decides."""
+        """Signer and key of each kernel's modules. One unsigned module counts as unsigned."""
         signers, keys = {}, {}
         for kernel in self.kernels:
             stems = self.host.built_stems(self.name, self.version, kernel)

@@ -83,15 +83,15 @@ def _missing_devices(host):
 def time_daemon(host):
     daemons = host.facts["time_daemons"]
     if not daemons:
-        message = "No daemon steers the system clock."
+        message = "No time daemon runs."
         if host.facts["chrony"]["status"] == "restarting":
-            message += " chronyd fails and is restarted again and again."
+            message += " chronyd fails and is restarted repeatedly."
         missing = _missing_devices(host)
         if missing:
             message += " chrony's refclock device {0} does not exist.".format(missing[0])
         yield critical(message, 0, 1, state="UNSYNCED")
     elif len(daemons) > 1:
-        message = "{0} steer the same clock.".format(", ".join(daemons))
+        message = "Several time daemons run: {0}.".format(", ".join(daemons))
         yield warning(message, len(daemons), 1)
 
 
@@ -171,7 +171,7 @@ def update_age(host):
 
 
 def error_bound_ns(host):
-    """B: chrony's own bound and the clock's assumed error, in ns; None if it is not known."""
+    """chrony's own error bound plus the assumed error of the clock, in ns; None if unknown."""
     bound_s = get(host.facts, "chrony", "error_bound_s")
     if bound_s is None:
         return None
@@ -229,7 +229,7 @@ def refclock_device(host):
     for place, refclock in enumerate(refclocks):
         device = refclock["device"]
         if clocks[place] is None:
-            # Where there is no CIPU clock at all, other checks report that.
+            # If there is no CIPU clock at all, other checks report it.
             if host.clocks():
                 message = "chrony is configured to read {0}, which does not exist."
                 yield critical(message.format(device), device)

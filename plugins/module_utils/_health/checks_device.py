@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of the CIPU function, its driver and what it measures."""
+"""Checks of the CIPU function, its driver and its measurements."""
 
 from ansible_collections.cipu.clock.plugins.module_utils._health.findings import (
     Unseen,
@@ -15,7 +15,7 @@ DRIVER_OK = 2
 # Conditions that the device reports about itself: temporary ones and faults.
 PASSING = ("maintenance", "busy")
 GRAVE = ("clock_abnormal", "device_error")
-# Counter of the event in the driver -> what it means.
+# Counter of the event in the driver -> name of the event.
 EVENTS = {
     "clk_abn": "clock_abnormal",
     "maint": "maintenance",

@@ -57,7 +57,7 @@ def vmclock(host):
     markers = [get(v, "disruption_marker") for v in (now, get(host.previous, "vmclock"))]
     if get(now, "disruption_changed") or (None not in markers and markers[0] != markers[1]):
         yield critical(
-            "This machine was migrated or restored; earlier statements about its clock are void.",
+            "This machine was migrated or restored, so earlier results for its clock do not apply.",
             markers[0],
             markers[1],
             state="DISRUPTED",

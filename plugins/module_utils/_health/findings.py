@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What checks are made of: lookups in admitted facts, findings, and the comparison with before."""
+"""Building blocks of checks: lookups in admitted facts, findings, comparison with earlier facts."""
 
 from ansible_collections.cipu.clock.plugins.module_utils._host.typed import shown
 
@@ -27,7 +27,7 @@ class Unseen(Exception):
 def finding(severity, message, value=None, limit=None, state="DEGRADED", clock=None):
     return {
         "severity": severity,
-        # Names in it come from the host.
+        # The message contains names that come from the host.
         "message": shown(message, MESSAGE_LIMIT),
         "value": value,
         "limit": limit,
@@ -45,7 +45,7 @@ def critical(message, value=None, limit=None, state="DEGRADED", clock=None):
 
 
 def get(record, *path):
-    """The value at a path of keys; None where a key is missing on the way."""
+    """The value at a path of keys; None if a key is missing."""
     for key in path:
         if record is None:
             return None
@@ -84,7 +84,7 @@ class Host:
     def cipu_expected(self):
         """Whether the host has a CIPU clock, had one, or is configured to use one.
 
-        Where clockprobe is installed and fails, that is unknown, and no host is excused for it.
+        If clockprobe is installed and fails, this is unknown, and the host counts as having one.
         """
         return bool(
             self.clocks()

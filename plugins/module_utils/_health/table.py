@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A report as the lines of an aligned table: worst host first, severity first, within a width."""
+"""A report as lines of an aligned table of limited width: worst host first, severity first."""
 
 import unicodedata
 
@@ -25,7 +25,7 @@ DROPPED_FIRST = ("kernel", "driver", "zone", "source", "bound", "state", "offset
 
 
 def lines(report, width=WIDTH_DEFAULT):
-    """(text, severity or None) of each line. Whatever hosts returned is printable text here."""
+    """(text, severity or None) of each line. Texts of hosts are converted to printable text."""
     width = max(WIDTH_LEAST, width)
     hosts = sorted(report["hosts"], key=lambda row: ORDER.index(row["health"]["severity"]))
     kept = hosts[:HOSTS_SHOWN]
@@ -119,7 +119,7 @@ def _summary(fleet):
 
 
 def wide(text):
-    """Columns that a terminal uses for a text."""
+    """Number of columns that a terminal uses for a text."""
     columns = 0
     for char in text:
         if not unicodedata.combining(char):
@@ -128,7 +128,7 @@ def wide(text):
 
 
 def cut(text, width):
-    """The text within so many columns, with an ellipsis where something was cut off."""
+    """The text cut to a number of columns, with an ellipsis if it was longer."""
     if wide(text) <= width:
         return text
     kept = ""

@@ -16,7 +16,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._health.findings import
 from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds import complete
 from ansible_collections.cipu.clock.plugins.module_utils._host.typed import shown
 
-# Facts taken further in the future than this are not used: the host's clock may be wrong.
+# Facts whose time is further in the future than this are not used: the host's clock may be wrong.
 AHEAD_LIMIT_S = 300
 FACTS_ADVICE = "Check that the host answers, and gather its facts again."
 MALFORMED_ADVICE = "The host returned data that clock_facts never returns: inspect that host."
@@ -105,7 +105,7 @@ def _checked(host):
 
 
 def _findings(check, host):
-    """What a check found, and what stopped it. It may have found something before."""
+    """Findings of a check, and why it stopped. It may have findings in both cases."""
     found = []
     try:
         for one in check.run(host):

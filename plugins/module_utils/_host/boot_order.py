@@ -20,7 +20,7 @@ LOADER_CONFS = (
     "/efi/loader/loader.conf",
 )
 GRUB_CFG_LIMIT = 1024 * 1024
-# What matters of the grub.cfg of BLS systems, which only root may read.
+# The relevant part of the grub.cfg of BLS systems, which only root can read.
 UNREADABLE_CFG = "load_env\nset default=${next_entry}\nset default=${saved_entry}\nblscfg\n"
 # Boot loaders that start what the links name.
 LINK_LOADERS = ("/etc/lilo.conf", "/etc/zipl.conf", "/boot/extlinux/extlinux.conf")
@@ -38,7 +38,7 @@ class Entry:
 
 
 def next_to_boot(tree, releases):
-    """The release that boots next; the newest where the boot loader's choice is not readable."""
+    """The release that boots next; the newest if the boot loader's choice is not readable."""
     release = _grub(tree)
     if release is None:
         release = _systemd_boot(tree)
@@ -62,7 +62,7 @@ def _grub(tree):
         return None
     entries = _menu(config)
     if re.search(r"^\s*blscfg\b", config, re.MULTILINE):
-        # The command adds its entries where it stands; what is written out besides comes after.
+        # blscfg adds its entries at its place; the entries of grub.cfg itself follow.
         entries = _bls(tree) + entries
     for default in _defaults(config, environment):
         found = _find(entries, default)
@@ -83,7 +83,7 @@ def _grubenv(tree, folder):
 
 
 def _defaults(config, environment):
-    """What names the next entry, in the order in which grub.cfg considers it."""
+    """Names of the next entry, in the order in which grub.cfg considers them."""
     loads = "load_env" in config
     if loads and "next_entry" in config and environment.get("next_entry"):
         yield environment["next_entry"]
@@ -109,7 +109,7 @@ def _words(line):
 
 
 def _menu(config):
-    """The entries of grub.cfg, submenus with theirs."""
+    """The entries of grub.cfg, with the entries of submenus."""
     top = []
     stack = [top]
     inside = None

@@ -21,19 +21,19 @@ def parse(outcome):
         return None, outcome.problem
     try:
         report = json.loads(outcome.out, parse_constant=_refuse)
-        # Lone surrogates pass the parser; no file or terminal can take them.
+        # The parser accepts lone surrogates, which cannot be written to a file or a terminal.
         json.dumps(report, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         return None, "its report is not valid Unicode"
     except (ValueError, RecursionError):
-        return None, "exit status {0}, {1}".format(outcome.rc, outcome.said())
+        return None, "exit status {0}, {1}".format(outcome.rc, outcome.error_line())
     if not isinstance(report, dict) or report.get("schema") != SCHEMA:
         return None, "its report has another schema"
     return report, None
 
 
 def _refuse(constant):
-    raise ValueError("{0} is no number in JSON".format(constant))
+    raise ValueError("{0} is not a JSON number".format(constant))
 
 
 def clocks(report):
@@ -63,7 +63,7 @@ def _accounts(clock):
 
 
 def problems(report):
-    """Sentences on what kept clockprobe from measuring everything."""
+    """Sentences that say what clockprobe could not measure, and why."""
     found = report.get("problems")
     found = facts_spec.FACTS.fields["missing"].fit(found) if isinstance(found, list) else []
     return ["clockprobe: {0}.".format(one.rstrip(".")) for one in found]

@@ -24,7 +24,7 @@ class Outcome:
     def ok(self):
         return self.problem is None and self.rc == 0
 
-    def said(self, limit=200):
+    def error_line(self, limit=200):
         """One line that describes what went wrong."""
         if self.problem is not None:
             return "{0} ({1})".format(self.problem, self.err[:limit]) if self.err else self.problem
@@ -34,7 +34,7 @@ class Outcome:
 
 class _Running:
     def __init__(self, argv, env):
-        # A session of its own, so that children the program left behind end with it.
+        # A session of its own, so that children of the program end with it.
         self.process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,

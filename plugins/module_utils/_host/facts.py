@@ -57,21 +57,21 @@ class Collector:
         }
         # First and alone: programs that run at the same time make the measurement less certain.
         facts.update(self.probed())
-        said = self.run_all(self.programs(), self.left_s())
-        facts["time_daemons"], chronyd_pid = self.daemons(said)
-        facts["chrony"] = self.chrony(said, "chronyd" in facts["time_daemons"], chronyd_pid)
+        outcomes = self.run_all(self.programs(), self.left_s())
+        facts["time_daemons"], chronyd_pid = self.daemons(outcomes)
+        facts["chrony"] = self.chrony(outcomes, "chronyd" in facts["time_daemons"], chronyd_pid)
         if self.instances:
             facts["time_instances"] = self.instances
         facts["clocksource"] = self.tree.line(system.CLOCKSOURCE)
         facts["steal"] = self.steal(facts.pop("_steal_pct", None))
-        facts["driver"] = self.driver_facts(said)
-        facts["kernel"] = self.kernel(said)
+        facts["driver"] = self.driver_facts(outcomes)
+        facts["kernel"] = self.kernel(outcomes)
         facts["secure_boot"] = system.secure_boot(self.tree)
         facts["missing"] = self.missing
         return self.fitted(facts)
 
     def fitted(self, facts):
-        """The facts that conform to the schema; what does not is listed as missing."""
+        """The facts that conform to the schema. Others are listed as missing."""
         dropped = []
         fitted = FACTS.fit(facts, dropped=dropped)
         sentences = self.missing + ["A value was left out: {0}.".format(one) for one in dropped]
@@ -161,8 +161,8 @@ class Collector:
 
     # Time daemons and chrony.
 
-    def daemons(self, said):
-        outcome = said.get("systemctl")
+    def daemons(self, outcomes):
+        outcome = outcomes.get("systemctl")
         self.restarting, self.instances = set(), []
         if outcome is not None and outcome.ok:
             active, self.restarting = system.parse_units(outcome.out)
@@ -174,8 +174,8 @@ class Collector:
     def chrony_config(self):
         return daemon.main_file(self.tree, system.time_processes(self.tree).get("chronyd", 0))
 
-    def chrony(self, said, active, pid):
-        report = said.get("chronyc")
+    def chrony(self, outcomes, active, pid):
+        report = outcomes.get("chronyc")
         if report is None:
             return {"status": "absent"}
         result = {}
@@ -190,33 +190,35 @@ class Collector:
             idle = "restarting" if "chronyd" in self.restarting else "stopped"
             result["status"] = "denied" if active else idle
             if active:
-                self.missing.append("chronyd runs but does not answer: {0}.".format(report.said()))
-        version = chronyc.parse_version(said["chronyd"].out) if "chronyd" in said else None
+                self.missing.append(
+                    "chronyd runs but does not answer: {0}.".format(report.error_line())
+                )
+        version = chronyc.parse_version(outcomes["chronyd"].out) if "chronyd" in outcomes else None
         if version:
             result["version"] = version
-        result.update(_known(self.chrony_settings(said, pid)))
+        result.update(_known(self.chrony_settings(outcomes, pid)))
         return result
 
-    def chrony_settings(self, said, pid):
+    def chrony_settings(self, outcomes, pid):
         settings = {}
         config = self.chrony_config()
         if config not in daemon.CONFIGS:
             settings["config"] = config
-        printed = said.get("config")
+        printed = outcomes.get("config")
         if printed is None:
             return settings
         if printed.ok:
             settings["refclocks"] = chronyc.parse_refclocks(printed.out)
         else:
-            settings["config_error"] = printed.said()
-            self.missing.append("chronyd does not read its configuration: " + printed.said())
+            settings["config_error"] = printed.error_line()
+            self.missing.append("chronyd does not read its configuration: " + printed.error_line())
         identity = system.process_identity(self.tree, pid) if pid else None
         settings.update(identity or {})
         settings["missing_devices"] = self.missing_devices(settings.get("refclocks", [])) or None
         return settings
 
     def missing_devices(self, refclocks):
-        """Devices of refclocks that do not exist, those included that chronyd does not get now."""
+        """Refclock devices that do not exist, including those that chronyd is not given now."""
         listed = chronyc.parse_refclocks(self.tree.text(refclock_unit.LIST) or "")
         devices = {r["device"] for r in refclocks + listed if r["driver"] == "PHC"}
         devices = sorted(device for device in devices if not self.tree.exists(device))
@@ -231,7 +233,7 @@ class Collector:
 
     # The driver and the kernels.
 
-    def driver_facts(self, said):
+    def driver_facts(self, outcomes):
         base = "/sys/module/" + self.driver
         loaded = self.tree.is_dir(base)
         result = {"name": self.driver, "loaded": loaded}
@@ -240,7 +242,7 @@ class Collector:
             result["loaded_srcversion"] = self.tree.line(base + "/srcversion")
             result["taint"] = self.tree.line(base + "/taint")
             result["load_id"] = self.tree.inode(base)
-        modinfo = said.get("modinfo")
+        modinfo = outcomes.get("modinfo")
         if modinfo is None:
             self.missing.append("There is no modinfo, so the installed driver is unknown.")
         elif modinfo.ok:
@@ -254,7 +256,7 @@ class Collector:
         result["dkms"] = [{key: r[key] for key in keys if r[key]} for r in records]
         return result
 
-    def kernel(self, said):
+    def kernel(self, outcomes):
         releases = self.bootable()
         result = {
             "running": self.running,
@@ -268,7 +270,7 @@ class Collector:
                 "has_headers": kernels.has_headers(self.tree, release),
                 "headers_package": headers.headers_package(self.tree, release),
             }
-            asked = said.get("modinfo " + release)
+            asked = outcomes.get("modinfo " + release)
             if asked is not None and asked.problem is None:
                 record["has_module"] = asked.rc == 0
             result["bootable"].append(record)

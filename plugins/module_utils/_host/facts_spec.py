@@ -246,7 +246,7 @@ FACTS = Record(
         ),
         "vmclock": Record(VMCLOCK, note="the VMClock page; left out where there is none"),
         "chrony": Record(CHRONY, ("status",)),
-        "time_daemons": Items(Text(32), 16, note="active daemons that steer the system clock"),
+        "time_daemons": Items(Text(32), 16, note="active time daemons"),
         "time_instances": Items(Text(128), 8, note="running units of a template, as phc2sys@eth0"),
         "clocksource": Nullable(Text(64)),
         "steal": Record(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads and replaces whole files. A file is never half written, and only regular files are."""
+"""Reads and replaces whole regular files. A file is never written in part."""
 
 import os
 import stat
@@ -25,7 +25,7 @@ def read(path):
 
 
 def kind(path):
-    """What stands under a path: "file", "link", "folder", "special", or None."""
+    """Type of the file at a path: "file", "link", "folder", "special", or None."""
     try:
         mode = os.lstat(path).st_mode
     except OSError:
@@ -41,7 +41,7 @@ NAMES = {"link": "a symbolic link", "folder": "a folder", "special": "a device, 
 
 
 def refuse_irregular(path):
-    """Raise where something else than a regular file stands under the path."""
+    """Raise Unwritable if the path exists and is not a regular file."""
     found = kind(path)
     if found in NAMES:
         raise Unwritable(
@@ -69,7 +69,7 @@ def write(module, path, content, bits):
         os.chmod(path, bits)
     except (IOError, OSError) as reason:
         raise Unwritable(
-            "cannot write {0}: {1}; the file is as it was".format(path, reason.strerror or reason)
+            "cannot write {0}: {1}; it was not changed".format(path, reason.strerror or reason)
         )
     finally:
         if temporary and os.path.exists(temporary):

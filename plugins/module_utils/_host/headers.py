@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which packages bring the headers of a kernel. A name that may not exist is never guessed."""
+"""Which packages contain the headers of a kernel. Names are never guessed."""
 
 import re
 
 DPKG_STATUS = "/var/lib/dpkg/status"
 DPKG_STATUS_LIMIT = 32 * 1024 * 1024
 
-# A release as its distribution forms it: series, the rest of the version, flavour.
+# A release in the form of its distribution: series, the rest of the version, flavour.
 DEBIAN_RELEASE = re.compile(
     r"(?P<series>[0-9]+\.[0-9]+)"
     r"(?P<rest>[0-9.]*(?:-rc[0-9]+)?(?:-[0-9][0-9a-z.+~]*|\+[0-9a-z][0-9a-z.+~]*)?)"
@@ -76,7 +76,7 @@ UBUNTU_ROLLING_HWE = {"24.04": ("generic", "lowlatency")}
 
 RHEL_IDS = ("rhel", "fedora", "centos", "anolis", "alinux", "rocky", "almalinux", "ol", "openeuler")
 SUSE_IDS = ("suse", "sles", "sled", "opensuse", "opensuse-leap", "opensuse-tumbleweed")
-# What RHEL's packages put between "kernel" and "devel" for a release that ends with "+word".
+# Part between "kernel" and "devel" in RHEL's package names, for a release that ends with "+word".
 RHEL_FLAVOURS = {
     None: "",
     "debug": "debug-",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads from /proc and /sys what the time of a host depends on."""
+"""Reads the part of /proc and /sys that concerns the time of a host."""
 
 import grp
 import pwd
@@ -102,7 +102,7 @@ def parse_units(text):
     """Output of `systemctl show` for the time units.
 
     Two results: name of each running daemon -> its main process id, and the names of daemons that
-    systemd starts again and again because they fail.
+    fail and that systemd restarts repeatedly.
     """
     active, restarting = {}, set()
     for unit, fields in units.parse_show(text).items():
@@ -122,7 +122,7 @@ def time_instances(text):
 
 
 def time_processes(tree):
-    """The same from /proc, for a host without systemd."""
+    """Running daemons from /proc, for a host without systemd."""
     active = {}
     for entry in tree.names("/proc"):
         if entry.isdigit():

@@ -29,7 +29,7 @@ def shown(words, limit=SHOWN_LIMIT):
 
 
 def named(value):
-    """The kind of a value, in JSON's words."""
+    """The JSON type of a value."""
     for kind, name in ((bool, "a boolean"), (dict, "an object"), (list, "a list")):
         if isinstance(value, kind):
             return name
@@ -228,7 +228,7 @@ class Map(_Type):
 
 
 class Record(_Type):
-    """An object with these fields; `required` ones are always there, unknown ones never."""
+    """An object with these fields. `required` ones must be present; unknown ones are refused."""
 
     def __init__(self, fields, required=(), note=None):
         self.fields, self.required, self.note = fields, required, note

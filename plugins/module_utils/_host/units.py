@@ -18,16 +18,16 @@ TIME_UNITS = {
     "timemaster.service": "timemaster",
 }
 TEMPLATES = {"phc2sys@": "phc2sys"}
-# What `systemctl show` is asked for. Names that contain a pattern match loaded units only.
+# Arguments of `systemctl show`. Names that contain a pattern match loaded units only.
 SHOWN = sorted(TIME_UNITS) + ["{0}*.service".format(name) for name in sorted(TEMPLATES)]
 PROPERTIES = "Id,Names,LoadState,ActiveState,SubState,UnitFileState,MainPID"
-# A daemon that systemd starts again and again after each failure is `activating`, too.
+# A daemon that fails and that systemd restarts repeatedly is `activating`, too.
 RUNNING = {"active", "reloading", "refreshing"}
 RESTARTING = {"auto-restart", "auto-restart-queued"}
 
 
 def daemon(unit):
-    """Name of the daemon that a unit runs, or None where it is no time daemon."""
+    """Name of the time daemon that a unit runs, or None."""
     if unit in TIME_UNITS:
         return TIME_UNITS[unit]
     template = re.match(r"([^@]+@).+\.service$", unit)
@@ -45,7 +45,7 @@ def parse_show(text):
 
 
 def runs(fields):
-    """Whether a daemon runs or starts; one that systemd restarts after a failure does not."""
+    """Whether a daemon runs or starts. One that waits for a restart after a failure does not."""
     state = fields.get("ActiveState")
     return state in RUNNING or (
         state == "activating" and fields.get("SubState") not in RESTARTING and main_pid(fields) > 0

@@ -3,7 +3,7 @@
 
 Names follow Prometheus: base units (seconds, ratios), _total for counters, _info for constant
 texts. Labels come from fixed sets or are bounded in number and length, so that a host cannot flood
-the server with series. What could not be seen has no sample.
+the server with series. An unknown value has no sample.
 """
 
 import math
@@ -37,7 +37,7 @@ FAMILIES = {
     ),
     "clock_check_value": (
         "gauge",
-        "What the check found, in the unit that its documentation names.",
+        "Value that the check found, in the unit that its documentation names.",
     ),
     "clock_error_bound_seconds": ("gauge", "How far the system clock can be from true time."),
     "clock_driver_info": ("gauge", "Version of the loaded and of the installed driver."),
@@ -67,7 +67,7 @@ def escape(text):
 
 
 def label(value):
-    """A label value: printable, bounded; an empty one for anything but a text."""
+    """A label value: printable and bounded; empty for anything but a string."""
     if not isinstance(value, str):
         return ""
     return "".join(
@@ -76,7 +76,7 @@ def label(value):
 
 
 def number(value):
-    """A sample's value, or None for what is none: no bool, no NaN, no infinity."""
+    """A sample's value, or None for anything but a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return repr(value) if math.isfinite(value) else None
@@ -110,7 +110,7 @@ class Page:
 
 
 def add_health(page, health, checks, judged_at_s):
-    """checks: the names of every check, so that one that found nothing is 0 and not absent."""
+    """checks: the names of all checks, so that a check without a finding is 0 and not absent."""
     page.add("clock_health_timestamp_seconds", judged_at_s)
     page.add("clock_severity", SEVERITIES.get(health.get("severity"), 2))
     for state in STATES:
@@ -198,7 +198,7 @@ def exposition(facts, health, checks, judged_at_s):
 
 
 def textfile(openmetrics):
-    """What clockprobe prints as OpenMetrics, in the older text format that node_exporter reads.
+    """Convert clockprobe's OpenMetrics to the older text format that node_exporter reads.
 
     That format has no UNIT, EOF and info, and names a counter's family with its _total.
     """

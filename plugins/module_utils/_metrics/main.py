@@ -26,11 +26,11 @@ from ansible_collections.cipu.clock.plugins.module_utils._metrics.exposition imp
 
 
 class Unusable(Exception):
-    """The metrics cannot be had; the text says why and what to do."""
+    """The metrics cannot be written; the text says why and what to do."""
 
 
 def replace(path, text):
-    """Write the whole file or keep the former one."""
+    """Replace the file atomically, or keep the former one."""
     try:
         descriptor, trial = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
         try:
@@ -46,7 +46,7 @@ def replace(path, text):
 
 
 def read_json(path):
-    """An object of a JSON file, or an empty one where there is none that can be read."""
+    """An object from a JSON file, or an empty one if it cannot be read."""
     try:
         with open(path) as stream:
             content = json.load(stream)
@@ -61,7 +61,7 @@ def probe(options):
         raise Unusable("{0} is missing: run the role probe".format(options.probe_path))
     outcome = commands.run(argv, options.timeout_s)
     if not outcome.out.strip():
-        raise Unusable("{0} printed nothing: {1}".format(options.probe_path, outcome.said()))
+        raise Unusable("{0} printed nothing: {1}".format(options.probe_path, outcome.error_line()))
     return textfile(outcome.out)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Charts of the fleet report, SVG by pygal. Without pygal the page says that they are missing."""
+"""Charts of the fleet report, SVG by pygal. Without pygal the page notes that they are missing."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ CREATE INDEX sample_by_audit ON sample (audit_id);
 
 @contextmanager
 def database(path: str) -> Iterator[sqlite3.Connection]:
-    """A connection to the history, made at the first use; ReportError if the file is not ours."""
+    """A connection to the history, which is created on first use. ReportError for another file."""
     if Path(path).exists() and not Path(path).is_file():
         raise ReportError(f"{path} is not a regular file; give the history another path")
     try:
@@ -68,7 +68,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         )
     if version > SCHEMA:
         raise ReportError(
-            f"the history {path} has schema {version}, this collection knows {SCHEMA};"
+            f"the history {path} has schema {version}, this collection supports {SCHEMA};"
             " it was not changed. Update the collection on this controller"
         )
     if tables:
@@ -76,7 +76,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another audit may have made the tables while this one waited for the lock.
+        # Another audit may have created the tables while this one waited for the lock.
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             for statement in TABLES.split(";"):
                 connection.execute(statement)
@@ -91,7 +91,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 def identities(
     connection: sqlite3.Connection, table: str, column: str, names: set[str]
 ) -> dict[str, int]:
-    """The numbers of these names, of which new ones are added."""
+    """The numbers of these names. New names are added."""
     connection.executemany(
         f"INSERT OR IGNORE INTO {table} ({column}) VALUES (?)", [(name,) for name in sorted(names)]
     )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads audit reports, the JSON that cipu.clock.audit writes, and merges the slices of one audit.
 
-A report is data of a file that may have been edited or cut, with texts that hosts sent. So each row
-is fitted here to the table from which docs/schema/report-v1.json is made, and the rest of the
-package relies on it.
+A report may have been edited or truncated, and its texts come from hosts. So each row is fitted
+here to the table from which docs/schema/report-v1.json is generated, and the rest of the package
+relies on it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ReportError(Exception):
 
 
 def absolute(path: str) -> str:
-    """Relative paths start where ansible-playbook was started."""
+    """An absolute path. A relative one starts at the working directory of ansible-playbook."""
     return os.path.join(os.environ.get("PWD") or os.getcwd(), os.path.expanduser(path))
 
 
@@ -98,7 +98,7 @@ def text(value: str | None) -> str | None:
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as the page, the CSV file and the history use it: flat, its texts can be shown."""
+    """A row as the page, the CSV file and the history use it: flat, with printable texts."""
     clock, health = row["clock"], row["health"]
     return {
         "host": text(row["host"]),

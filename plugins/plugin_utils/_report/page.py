@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fleet report as one HTML file, and as CSV. Texts of hosts are data: they are escaped."""
+"""The fleet report as one HTML file, and as CSV. Texts of hosts are escaped."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def moment(taken_at_s: float) -> str:
 
 
 def data(rows: list[dict[str, Any]]) -> Markup:
-    """The rows as JSON that may stand inside a script element. Repeated texts are stored once."""
+    """The rows as JSON that is safe inside a script element. Repeated texts are stored once."""
     words: dict[str, int] = {}
     packed = []
     for row in rows:
@@ -71,7 +71,7 @@ def data(rows: list[dict[str, Any]]) -> Markup:
         allow_nan=False,
         separators=(",", ":"),
     )
-    # The three characters by which a parser of HTML could leave the element.
+    # The three characters that could end the element for an HTML parser.
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return Markup(text)
@@ -175,7 +175,7 @@ def html(report: dict[str, Any], before: dict[str, Any] | None, history_path: st
 
 
 def cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
+    """A cell that no spreadsheet interprets as a formula."""
     if isinstance(value, str) and value[:1] in "=+-@\t\r":
         return "'" + value
     return "" if value is None else value

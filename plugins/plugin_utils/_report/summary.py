@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a fleet's report says in a few lines: counts, what stands out, what changed. Pure."""
+"""Summary of a fleet's report: counts, main findings, and changes. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.cipu.clock.plugins.plugin_utils._report.load import SEV
 Row = dict[str, Any]
 EXAMPLES_SHOWN = 5
 CHANGES_LIMIT = 60
-# A driver version or a kernel that so small a share of the fleet has stands out, in percent.
+# Share of the fleet, in percent, below which a driver version or a kernel is listed as rare.
 RARE_PCT = 5.0
 
 
@@ -21,7 +21,7 @@ def severities(rows: list[Row]) -> dict[str, int]:
 
 
 def percentile(values: list[float], percent: float) -> float | None:
-    """The smallest value that at least this share of the values does not exceed (nearest rank)."""
+    """The percentile by nearest rank: at least this share of the values is not larger."""
     ordered = sorted(values)
     if not ordered:
         return None
@@ -94,7 +94,7 @@ def zones(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def changes(rows: list[Row], before: list[Row]) -> dict[str, dict[str, Any]]:
-    """What changed since the previous report: {kind: {count, at most CHANGES_LIMIT hosts}}."""
+    """Changes since the previous report: {kind: {count, at most CHANGES_LIMIT hosts}}."""
     old = {row["host"]: row for row in before}
     new = {row["host"]: row for row in rows}
     kinds = ("worse", "better", "driver", "kernel", "added", "gone")

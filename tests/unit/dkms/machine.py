@@ -71,7 +71,7 @@ def own_module():
 
 
 class Machine:
-    """A made-up host with DKMS of one version."""
+    """A simulated host with one version of DKMS."""
 
     def __init__(self, folder, dkms, os_release='ID=debian\nVERSION_ID="12"\n'):
         self.folder = folder
@@ -99,7 +99,7 @@ class Machine:
         (top / "kernel").mkdir(parents=True)
         for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
             (top / name).write_text("")
-        # DKMS 3.2 runs depmod only for a kernel that has modules.dep with something in it.
+        # DKMS 3.2 runs depmod only for a kernel whose modules.dep is not empty.
         (top / "kernel/own.ko").write_bytes(own_module())
         subprocess.run(["depmod", "-b", str(self.folder), release], check=True, timeout=60)
         if headers:
@@ -166,6 +166,6 @@ class Machine:
         return sorted(str(path.relative_to(top)) for path in found)
 
     def traces(self):
-        """What DKMS has of the module."""
+        """Versions of the module in DKMS."""
         tree = self.path("var/lib/dkms")
         return sorted(path.name for path in tree.glob("cipu*")) if tree.exists() else []

@@ -51,7 +51,7 @@ def machine(request, programs, tmp_path):
 
 @pytest.fixture
 def newest(programs, tmp_path):
-    """For what is the same code with every DKMS."""
+    """A machine for tests of code that is the same with every version of DKMS."""
     return made(programs, tmp_path, SERIES[-1])
 
 
@@ -166,7 +166,7 @@ def test_an_older_version_without_source_but_with_a_build(machine):
 
 
 def test_the_source_returns_elsewhere(machine):
-    """The entry's link leads nowhere, while the source is where DKMS would add it."""
+    """The link of the entry is dangling, and the source is where DKMS would add it."""
     install(machine)
     link = machine.path("var/lib/dkms/cipu_hello/1.0/source")
     link.unlink()
@@ -178,7 +178,7 @@ def test_the_source_returns_elsewhere(machine):
 
 
 @pytest.mark.parametrize("depth", ["module", "."])
-def test_a_build_that_was_cut_off(machine, depth):
+def test_an_interrupted_build(machine, depth):
     install(machine, state="added")
     (build_folder(machine) / depth).mkdir(parents=True)
     result = install(machine)
@@ -188,14 +188,14 @@ def test_a_build_that_was_cut_off(machine, depth):
     assert (machine.modules(), machine.traces()) == ([], [])
 
 
-def test_absent_after_a_build_that_was_cut_off(machine):
+def test_absent_after_an_interrupted_build(machine):
     install(machine, state="added")
     (build_folder(machine) / "module").mkdir(parents=True)
     gone(machine)
     assert machine.traces() == []
 
 
-def test_a_temporary_folder_is_no_architecture(machine):
+def test_a_temporary_folder_is_not_taken_for_an_architecture(machine):
     install(machine)
     leftover = build_folder(machine).parent / ".tmp_{0}_abcdef".format(ARCH)
     (leftover / "module").mkdir(parents=True)
@@ -210,7 +210,7 @@ def test_a_temporary_folder_is_no_architecture(machine):
     "folder, os_release",
     [("kernel/drivers/ptp", None), ("updates/dkms", None), ("extra", RHEL)],
 )
-def test_a_module_that_was_there_before(machine, folder, os_release):
+def test_a_former_module_is_restored(machine, folder, os_release):
     """DKMS keeps it as original_module, which is not a version."""
     if os_release:
         (machine.folder / "os-release").write_text(os_release)
@@ -263,7 +263,7 @@ def test_dkms_tree_elsewhere(machine, place):
 
 
 def archive_of(machine, srcversion="A", version="1.0", **more):
-    """An archive made on this machine, which is then as if it had never built."""
+    """An archive made on this machine, whose build is then removed."""
     machine.source(version, srcversion=srcversion, **more)
     name = more.get("name", "cipu_hello")
     folder = machine.folder / "var/lib/packed" / srcversion
@@ -326,7 +326,7 @@ def test_a_damaged_pack_is_written_again(machine):
 
 
 @pytest.mark.parametrize("module", ["cipu-hello", "other_name"])
-def test_the_module_is_named_otherwise_than_its_package(machine, module):
+def test_the_module_has_another_name_than_its_package(machine, module):
     machine.source("1.0", module=module)
     result = install(machine)
     assert machine.modinfo(ONE, module=module) == "A"
@@ -353,7 +353,7 @@ def test_a_changed_source_is_built_again(machine):
 
 
 def test_an_installation_that_copies_nothing_is_a_failure(machine):
-    """As on a full disk where the copy fails and DKMS goes on."""
+    """As on a full disk, where the copy fails and DKMS continues."""
     if machine.series == "2.8.4":
         pytest.skip("DKMS 2.8 sets its own PATH, so its cp cannot be replaced")
     (machine.folder / "bin/cp").write_text(
@@ -371,18 +371,18 @@ def test_status_of_the_real_dkms_agrees(machine):
     install(machine)
     result = install(machine, "2.0", kernels=[TWO], state="built")
     lines = machine.run(["dkms", "status", "-m", "cipu_hello"]).splitlines()
-    said = {}
+    listed = {}
     for line in lines:
         _name, version, kernel, _arch, state = re.split(r"[,/:] ?", line.split(" (")[0])[:5]
-        said.setdefault(version, {})[kernel] = state.strip()
+        listed.setdefault(version, {})[kernel] = state.strip()
     read = {
         version: {k: state for k, state in kernels.items() if state != "added"}
         for version, kernels in result["versions"].items()
     }
-    assert read == said
+    assert read == listed
 
 
-def test_a_lock_that_is_no_regular_file(newest):
+def test_a_lock_that_is_not_a_regular_file(newest):
     (newest.folder / "run/cipu-clock-dkms.lock").symlink_to("/var/lib/victim")
     (newest.folder / "var/lib/victim").write_text("content")
     result = newest.module(version="1.0", kernels=[ONE])

@@ -14,7 +14,7 @@ PROBE = MOUNT + " && readlink /proc/self/ns/pid"
 
 
 def missing():
-    """Why hosts cannot be simulated here; empty where they can."""
+    """Why hosts cannot be simulated here; empty if they can."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         for part in "uwm":
             (Path(folder) / part).mkdir()
@@ -44,7 +44,7 @@ def simulation():
 
 @contextlib.contextmanager
 def folder():
-    # Not below /: the layers of an overlay must not lie in one another.
+    # Not below /, since the layers of an overlay must not contain each other.
     path = Path(tempfile.mkdtemp(prefix="cipu-fleet-", dir="/dev/shm"))
     yield path
     shutil.rmtree(path)

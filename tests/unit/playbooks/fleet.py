@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Simulated hosts for the real playbooks: each has a root and a /sys of its own.
 
-Playbooks, the roles driver and probe, and most plugins are those of this checkout. Simulated are
-what needs a kernel or systemd: the modules dkms, kernel_module and clock_facts and the role chrony.
-Molecule runs the real ones in VMs.
+Playbooks, the roles driver and probe, and most plugins are those of this checkout. Everything that
+needs a kernel or systemd is simulated: the modules dkms, kernel_module and clock_facts and the role
+chrony. Molecule runs the real ones in VMs.
 """
 
 import copy
@@ -70,13 +70,13 @@ class Host:
         self.path(path).write_text(content)
 
     def hide(self, path):
-        """The file of this machine does not exist on the host: a whiteout of the overlay."""
+        """Hide a file of this machine on the host, by a whiteout of the overlay."""
         self.path(path).parent.mkdir(parents=True, exist_ok=True)
         if not self.path(path).exists():
             os.mknod(self.path(path), 0o020000, 0)
 
     def show(self, path):
-        """The file of this machine exists on the host again."""
+        """Show the file of this machine on the host again."""
         self.path(path).unlink()
 
     def function(self, address="0000:00:10.0"):

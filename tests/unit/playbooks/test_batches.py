@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a batch that fails does to its hosts, and to the rollout."""
+"""Effects of a failed batch on its hosts and on the rollout."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def two(fleet):
 
 @pytest.mark.parametrize(("revert", "reverted"), [("failed", "b"), ("batch", "ab"), ("none", "")])
 def test_what_a_failed_batch_reverts_is_a_choice(two, revert, reverted):
-    # Also where the operator set another strategy: the playbook needs its own.
+    # Also if the operator sets another strategy, since the playbook requires its own.
     two.environment["ANSIBLE_STRATEGY"] = "free"
     done = two.play("rollout", cipu_rollout_batches=3, cipu_rollout_revert=revert, **OPTIONS)
     assert done.rc == 2
@@ -29,7 +29,7 @@ def test_what_a_failed_batch_reverts_is_a_choice(two, revert, reverted):
             assert not record.exists()
         else:
             assert host.state()["loaded"] == "0.1.0", name
-            # The former state stays recorded where the new one was not accepted.
+            # The former state stays recorded if the new one was not accepted.
             assert record.exists() == (name == "b")
     assert "chronyd does not start" in done.line
     assert "1 of 2 hosts failed" in done.line
@@ -41,7 +41,7 @@ def test_a_share_of_failed_hosts_is_tolerated(two):
     options = {"cipu_rollout_batches": [2, 1], "cipu_rollout_max_fail_percentage": 50}
     done = two.play("rollout", **options, **OPTIONS)
     assert done.rc == 2
-    # The second batch was begun.
+    # The second batch was started.
     assert "no facts here either. Nothing was changed." in done.line
     assert "1 of 1 hosts failed" in done.line
 

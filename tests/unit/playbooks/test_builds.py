@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is built once: keyed by all that decides about it, and never taken when it is corrupt."""
+"""Cached builds: the key covers all inputs of a build, and corrupt builds are not used."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_kinds_that_share_a_kernel_and_archives_that_are_corrupt(kinds):
     assert f"{ARCHIVE} is corrupt: its checksum is not that of the build. Remove" in done.line
     assert "dkms installed 0.1.0" not in host.log()
 
-    # Without a checksum it was not fetched completely, and is built again.
+    # An archive without a checksum was not fetched completely, so it is built again.
     archive.with_name(archive.name + ".sha256").unlink()
     assert kinds.play("rollout", "--limit", "d12", **OPTIONS).rc == 0
     assert "built_by" not in host.state()

@@ -20,7 +20,7 @@ def upgraded(finished_fleet):
 def test_an_interrupted_upgrade_rolls_back_to_the_first_state(upgraded):
     fleet, host = upgraded
     files = {name: data for name, data in host.files().items() if not name.startswith("simulated")}
-    # P15: the controller dies after the driver was changed, and the record is all that is left.
+    # P15: the controller dies after the driver was changed. Only the record is left.
     (host.root / "dies_after").write_text("kernel_module")
     cut = fleet.play("rollout", cipu_driver_version="0.1.1", **OPTIONS)
     assert cut.rc != 0

@@ -8,7 +8,7 @@ OPTIONS = {"cipu_driver_install_packages": False}
 
 @pytest.fixture
 def mixed(fleet):
-    """A batch that begins with hosts of every kind that is left unchanged."""
+    """A batch that begins with one host of each kind that must not be changed."""
     fleet.add("a-kvm-guest", clock=False)
     alpine = fleet.add("b-alpine")
     alpine.write("/etc/os-release", 'ID=alpine\nVERSION_ID="3.20"\n')
@@ -43,7 +43,7 @@ def test_other_hosts_are_reported_and_unchanged_and_fail_no_batch(mixed):
     assert {host.name: host.files() for host in skipped} == before
     for name in ("h-clock", "i-clock"):
         host = mixed.hosts[name]
-        # P1: clockprobe arrives though the first host of the inventory has no function.
+        # P1: clockprobe is installed although the first host of the inventory has no function.
         assert host.path("/usr/local/bin/clockprobe").read_text() == "clockprobe, first source\n"
         assert host.state()["selected"] == "CIPU"
         assert done.recap[name]["failed"] == 0

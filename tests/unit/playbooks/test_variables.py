@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Variables as operators write them: checked first, with one sentence; text means what it says."""
+"""Variables as operators write them: checked first, refused in one sentence, booleans as text."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_an_ini_inventory_with_become_means_what_it_says(request, fleet, core):
     if core == "2.16":
         fleet.python = request.getfixturevalue("core216")
     host = fleet.add("a")
-    # "sudo" on the host is a plain shell; on the controller, where it lies too, it leaves a mark.
+    # "sudo" is a plain shell on the host. On the controller it writes a mark.
     sudo = fleet.folder / "sudo"
     sudo.write_text(SUDO)
     sudo.chmod(0o755)

@@ -200,7 +200,7 @@ def test_ten_hostile_hosts_of_fifty_do_not_affect_the_others(fleet):
     fleet.probes("measured-1", json.dumps(broken))
     assert len(fleet.hosts) == 50
 
-    # An inventory and an environment that must make no difference.
+    # An inventory and an environment that must not change the result.
     done = fleet.run("-e", "cipu_audit_timeout_s={0}".format(HOST_LIMIT_S), ANSIBLE_STRATEGY="free")
     assert done.returncode == 0, done.stdout[-4000:]
     rows = {row["host"]: row for row in fleet.report()["hosts"]}

@@ -23,13 +23,13 @@ def rows():
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_a_check_is_documented_as_it_is(check):
+def test_the_documentation_of_a_check_matches_the_code(check):
     cells = [check.source, check.unit, check.warns, check.fails, check.advice]
     assert rows()[check.name] == [words or "" for words in cells]
 
 
 @pytest.mark.parametrize("name", sorted(THRESHOLDS))
-def test_a_threshold_is_documented_as_it_is(name):
+def test_the_documentation_of_a_threshold_matches_the_code(name):
     default = THRESHOLDS[name].get("default", "")
     shown = ", ".join(default) if isinstance(default, list) else str(default)
     assert rows()[name][0] == shown

@@ -28,14 +28,14 @@ def compared(spec):
     return {key: spec[key] for key in COMPARED if key in spec}
 
 
-def test_options_are_documented_as_they_are():
+def test_the_documentation_of_options_matches_the_code():
     options = documented()
     assert set(options) == set(ARGUMENT_SPEC)
     for name, spec in ARGUMENT_SPEC.items():
         assert compared(options[name]) == compared(spec), name
 
 
-def test_thresholds_are_documented_as_they_are():
+def test_the_documentation_of_thresholds_matches_the_code():
     options = documented()["thresholds"]["suboptions"]
     assert set(options) == set(THRESHOLDS)
     for name, spec in THRESHOLDS.items():
@@ -55,7 +55,7 @@ def test_thresholds_not_given_are_the_defaults():
     )
 
 
-def test_every_check_says_what_to_do():
+def test_every_check_has_advice():
     for check in CHECKS:
         assert check.advice.endswith(".")
         assert check.warns or check.fails

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fleet report: what it reads, sums up and draws, from good, cut and hostile reports."""
+"""The fleet report from valid, truncated and hostile reports: data, summary, charts."""
 
 import csv
 import io
@@ -272,7 +272,7 @@ def test_old_audits_are_pruned_by_age(tmp_path):
         (lambda path: path.mkdir(), "not a regular file"),
     ],
 )
-def test_a_strange_history_is_reported_and_not_changed(tmp_path, make, message):
+def test_an_unusable_history_is_reported_and_not_changed(tmp_path, make, message):
     path = tmp_path / "history.sqlite"
     make(path)
     before = path.read_bytes() if path.is_file() else None
@@ -287,7 +287,7 @@ def foreign(path, pragmas):
     connection.close()
 
 
-def test_a_failed_audit_leaves_none_of_it(tmp_path):
+def test_a_failed_audit_adds_nothing_to_the_history(tmp_path):
     path = tmp_path / "history.sqlite"
     recorded(path, [made("a")], 1000)
     twice = [made("b"), made("b")]

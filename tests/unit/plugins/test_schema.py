@@ -7,23 +7,23 @@ import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._health.boundary import Malformed, admit
 
 from .made import change, earlier, facts, paths, report
-from .module_utils.test_collect import SAID, MadeUp
+from .module_utils.test_collect import OUTPUTS, Simulated
 from .written import validator
 
 PROBE = validator("clockprobe-v1.json")
 VALIDATOR = validator("facts-v1.json")
 
 
-def test_the_made_up_report_is_one_of_clockprobe():
+def test_the_simulated_report_conforms_to_clockprobes_schema():
     PROBE.validate(report())
 
 
 def test_collected_facts_fit(tmp_path):
-    VALIDATOR.validate(MadeUp(tmp_path).facts())
+    VALIDATOR.validate(Simulated(tmp_path).facts())
 
 
 def test_facts_of_an_empty_host_fit(tmp_path):
-    VALIDATOR.validate(MadeUp(tmp_path, {}, {}).facts())
+    VALIDATOR.validate(Simulated(tmp_path, {}, {}).facts())
 
 
 def test_facts_from_a_hostile_probe_fit(tmp_path):
@@ -39,8 +39,10 @@ def test_facts_from_a_hostile_probe_fit(tmp_path):
     hostile["clocks"][1]["measurement"] = None
     hostile["functions"].append({"pci_address": None, "driver": ["a"]})
     hostile["vmclock"] = {str(number): number for number in range(100)}
-    said = dict(SAID, clockprobe=json.dumps(hostile), chronyc="#,*,x,y,z,8,1e999,nan,inf,\n" * 99)
-    VALIDATOR.validate(MadeUp(tmp_path, said=said).facts())
+    outputs = dict(
+        OUTPUTS, clockprobe=json.dumps(hostile), chronyc="#,*,x,y,z,8,1e999,nan,inf,\n" * 99
+    )
+    VALIDATOR.validate(Simulated(tmp_path, outputs=outputs).facts())
 
 
 def test_the_facts_that_the_judge_is_tested_with_fit():

@@ -65,7 +65,7 @@ def run(tmp_path):
 def test_a_host_without_the_clock_is_reported_and_not_changed(run, clock, os_family):
     status, printed = run(clock, os_family)
     assert status == 0, printed
-    assert "This host has no CIPU function, so its time is left as it is." in printed
+    assert "This host has no CIPU function, so its time settings are not changed." in printed
     assert "changed=0" in printed
     assert "Set up chronyd" not in printed or "skipping: [host]" in printed
     assert "Install chrony" not in printed

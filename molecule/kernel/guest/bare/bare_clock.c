@@ -69,5 +69,5 @@ static int bare_cycle(const char *val, const struct kernel_param *kp)
 static const struct kernel_param_ops bare_ops = { .set = bare_cycle };
 module_param_cb(cycle, &bare_ops, NULL, 0200);
 
-MODULE_DESCRIPTION("Test aid: a PTP clock that comes and goes");
+MODULE_DESCRIPTION("Test aid: a PTP clock that is registered and unregistered repeatedly");
 MODULE_LICENSE("GPL");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The order of events in each kind of try, and its judgement. Host and rollouts are fakes."""
+"""The order of events in each kind of try, and its verdict. Host and rollouts are simulated."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace

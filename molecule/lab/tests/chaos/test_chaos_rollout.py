@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rollouts that are recorded, triggered and killed. The playbooks are small ones."""
+"""Rollouts that are recorded, triggered and killed, with small playbooks."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ WAITING = """
 
 @pytest.fixture
 def playbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small playbook in the place of the rollout."""
+    """A small playbook instead of the rollout."""
     path = tmp_path / "play.yml"
     path.write_text(PLAYBOOK, encoding="ascii")
     (tmp_path / "inventory").write_text(INVENTORY.format(sys.executable), encoding="ascii")

@@ -27,7 +27,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One emulator for many cases, each of which must leave it as it was."""
+    """One emulator for many cases, none of which may change it."""
     running = Running(tmp_path_factory.mktemp("shared")).start()
     yield running
     assert running.stop() == 0

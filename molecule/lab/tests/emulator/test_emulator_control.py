@@ -148,7 +148,7 @@ def test_many_clients(emulator: Running, control: ControlClient) -> None:
         assert late.recv(1) == b"", "one too many is turned away"
     for other in others:
         other.close()
-    # The closing of each is seen before an answer to a later question.
+    # Each close is processed before the reply to a later request.
     assert control.do("status")["ok"]
     assert emulator.open_files(control) == files
 

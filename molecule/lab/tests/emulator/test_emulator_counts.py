@@ -85,7 +85,7 @@ accesses = st.lists(st.tuples(st.sampled_from("rw"), registers, st.integers(0, 2
 
 
 def test_every_access_is_counted_once(emulator: Running) -> None:
-    """For any accesses in any order the counts are exactly these accesses."""
+    """The counts equal the accesses, for any accesses in any order."""
     control = emulator.control()
     with emulator.connect() as client:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every fault: what the guest sees of it, how long it lasts, and that nothing stays behind."""
+"""Every fault: its effect on the guest, its duration, and that no trace is left."""
 
 import socket
 import struct
@@ -80,7 +80,7 @@ def test_when_a_slow_read_takes_the_time(
     value = guest.read("tstamp_ns") - plain
     end_ns = time.time_ns()
     assert end_ns - begin_ns >= 500_000_000
-    # Nearer to the one end than to the other, however busy the machine.
+    # Nearer to one end than to the other, also on a busy machine.
     nearer_start = abs(value - begin_ns) < abs(value - end_ns)
     assert nearer_start == (sample == "start"), late_ns
 
@@ -226,7 +226,7 @@ def test_power_loss_is_silent(guest: Client, control: ControlClient) -> None:
     assert control.do("counts")["resets"]["power"] == 2
 
 
-def test_hanging_up_over_an_unread_request_is_an_end_and_no_reset() -> None:
+def test_closing_with_an_unread_request_ends_the_connection_without_a_reset() -> None:
     ours, theirs = socket.socketpair()
     function = PciFunction(PciOptions(), lambda cause: None)
     device = CipuDevice(ClockModel(), function.trigger)

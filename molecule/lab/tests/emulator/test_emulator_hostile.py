@@ -177,7 +177,7 @@ def test_dma_maps_are_added_and_removed(
     assert guest.call(DMA_UNMAP, everything).body == everything
 
 
-def test_no_reply_where_none_is_wanted(guest: Client) -> None:
+def test_no_reply_if_none_is_requested(guest: Client) -> None:
     guest.send(99, b"", NO_REPLY)
     guest.send(REGION_WRITE, struct.pack("<QII", 0, 0, 4), NO_REPLY)
     guest.send(GET_INFO, bytes(16), NO_REPLY)
@@ -196,7 +196,7 @@ def test_descriptors_with_every_command_are_not_leaked(
             assert guest.call(command, body, (null, null, null)).failed
         guest.call(GET_INFO, bytes(16), (null,) * 8)
         guest.call(RESET, b"", (null,))
-        # A command in pieces, descriptors with each.
+        # A command in pieces, each with descriptors.
         request = HEADER.pack(7, GET_INFO, 32, 0, 0) + bytes(16)
         for byte in (request[:5], request[5:20], request[20:]):
             guest.send_raw(byte, (null,))
@@ -275,7 +275,7 @@ def test_a_blocking_eventfd_does_not_block(guest: Client, control: ControlClient
     os.close(blocking)
 
 
-def test_a_second_client_is_turned_away(guest: Client, emulator: Running) -> None:
+def test_a_second_client_is_refused(guest: Client, emulator: Running) -> None:
     with pytest.raises((Gone, ConnectionResetError)):
         emulator.connect()
     assert guest.read("dev_stat") == 2
@@ -442,7 +442,7 @@ def test_framing_does_not_depend_on_the_pieces(
 
 
 @given(st.binary(max_size=300))
-def test_the_framer_takes_any_bytes(data: bytes) -> None:
+def test_the_framer_accepts_any_bytes(data: bytes) -> None:
     framer = Framer()
     framer.feed(data, [])
     with contextlib.suppress(ProtocolError):

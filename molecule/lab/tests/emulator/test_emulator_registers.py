@@ -164,8 +164,8 @@ def test_posted_and_answered_writes_do_the_same(client: Client) -> None:
     assert client.read("drv_ver") == 6
 
 
-def test_the_timestamp_path_is_quick(guest: Client) -> None:
-    """A read may take 60 us; a machine full of other work makes the median unfit to test."""
+def test_the_timestamp_path_is_fast(guest: Client) -> None:
+    """A read may take 60 us. The median is not tested: it depends on the load of the machine."""
     request = struct.pack("<HHIIIQII", 1, REGION_READ, 32, 0, 0, 0x28, 0, 8)
     took = []
     for _ in range(5000):

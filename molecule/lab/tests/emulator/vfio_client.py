@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 LAB = Path(__file__).resolve().parents[2]
-# Of a machine whose cores have much else to do.
+# Long enough for a busy machine.
 PATIENCE_S = 120.0
 
 HEADER = struct.Struct("<HHIII")
@@ -78,7 +78,7 @@ class Gone(Exception):
 
 
 class Client:
-    """Raw and cooked vfio-user."""
+    """A vfio-user client: raw messages, and commands with their replies."""
 
     def __init__(self, path: Path, negotiate: bool = True) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -183,7 +183,7 @@ class Client:
         offset, width = OFFSETS[register]
         self.write_bytes(0, offset, value.to_bytes(width, "little"), posted)
 
-    # What a guest does
+    # Actions of a guest
 
     def capabilities(self) -> dict[int, int]:
         found: dict[int, int] = {}
@@ -203,12 +203,12 @@ class Client:
         assert not self.set_irqs(0x24, 0, 2, tuple(self.eventfds)).failed
 
     def interrupts(self, vector: int, patience_s: float = PATIENCE_S) -> int:
-        """Wait for a vector; how often it was raised since it was last asked for."""
+        """Wait for a vector. Returns how often it was raised since the last call."""
         ready, _, _ = select.select([self.eventfds[vector]], [], [], patience_s)
         return os.eventfd_read(self.eventfds[vector]) if ready else 0
 
     def no_interrupt(self, vector: int) -> bool:
-        """Whether none is pending; the control reply that came before makes this certain."""
+        """Whether none is pending. An earlier control reply ensures that all were delivered."""
         return self.interrupts(vector, 0) == 0
 
     def negotiate(self, features: int = 0xE) -> None:
@@ -308,7 +308,7 @@ class Running:
         return ControlClient(self.control_socket)
 
     def open_files(self, control: ControlClient) -> int:
-        """Counted after an answer, so that what was asked before has been done."""
+        """Number of open files, counted after a reply, so that earlier requests are done."""
         control.do("status")
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 

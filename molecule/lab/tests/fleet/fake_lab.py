@@ -38,7 +38,7 @@ def fake_choice(qemu: qemu.Qemu, platform: Platform = AMD64) -> str:
 
 
 def install() -> None:
-    """Put the stand-ins in place."""
+    """Install the stand-ins."""
     qemu.find = fake_qemu
     images.ensure = fake_images
     accel.choose = fake_choice

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every command line gets a sentence and an exit status."""
+"""Every wrong command line is answered with a sentence and an exit status."""
 
 import re
 from pathlib import Path

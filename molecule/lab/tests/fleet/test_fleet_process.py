@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Exactly the right process is ended."""
+"""Starting processes, and ending only those of the lab."""
 
 import json
 import os

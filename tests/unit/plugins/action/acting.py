@@ -5,7 +5,7 @@ from unittest import mock
 
 
 class Hostvars(dict):
-    """Like Ansible's: reading a host by name templates, raw_get does not."""
+    """Like Ansible's hostvars: reading a host by name templates its variables, raw_get does not."""
 
     def raw_get(self, name):
         return dict.__getitem__(self, name)
@@ -25,5 +25,5 @@ def run_action(kind, name, arguments, variables):
         templar=mock.Mock(),
         shared_loader_obj=mock.Mock(),
     )
-    action._load_name = name  # as the loader of plugins sets it
+    action._load_name = name  # as the plugin loader sets it
     return action.run(task_vars=variables)

@@ -57,8 +57,8 @@ def test_rows_have_the_names_of_the_inventory(tmp_path):
 @pytest.mark.parametrize(
     "variables, words",
     [
-        ({}, "The host was not asked."),
-        ({RESULT: "text"}, "The host was not asked."),
+        ({}, "The host was not audited."),
+        ({RESULT: "text"}, "The host was not audited."),
         ({RESULT: {"unreachable": True, "msg": "Task failed: no route"}}, "unreachable: no route"),
         ({RESULT: {"failed": True, "msg": "timed \x1b[31mout"}}, "failed: timed \\x1b[31mout"),
         ({RESULT: {"failed": True}}, "failed: no message"),

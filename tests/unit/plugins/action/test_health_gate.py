@@ -11,7 +11,7 @@ from ansible_collections.cipu.clock.plugins.action import health_gate
 
 
 class Clock:
-    """A monotonic clock that advances only while it is waited for."""
+    """A monotonic clock that advances only during waits."""
 
     def __init__(self):
         self.now_s = 1000.0
@@ -26,7 +26,7 @@ class Clock:
 
 
 def run(severities, facts=None, **arguments):
-    """The result, and how long was waited. The host has these severities, the last one for good."""
+    """The result and the time waited. The host has these severities in turn, then the last one."""
     clock, left = Clock(), list(severities)
     task = mock.Mock(args=arguments, async_val=0, check_mode=False, diff=False)
     task.action = "cipu.clock.health_gate"
@@ -70,7 +70,7 @@ def test_a_host_that_stays_critical_fails_after_the_timeout():
     assert result["failed"]
     assert sum(waits_s) == 25
     assert result["msg"] == "The host was not healthy within 25 s: CRITICAL"
-    # They would be printed with the failure, and set no facts.
+    # A failed task prints its facts and does not set them.
     assert "ansible_facts" not in result
 
 

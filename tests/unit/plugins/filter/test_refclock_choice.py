@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which clock is chosen, by what a host has and what was asked for."""
+"""The clock that is chosen for the clocks of a host and the requested kind."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def host(*kinds, functions=False):
 
 
 @pytest.mark.parametrize("best", range(1, len(ORDER)))
-def test_auto_takes_the_first_that_is_there(best):
+def test_auto_takes_the_first_available_clock(best):
     chosen = refclock_choice(host(*reversed(ORDER[best:])), "auto")
     assert chosen["kind"] == ORDER[best]
     assert chosen["refclocks"][0]["device"] == f"/dev/ptp_{ORDER[best]}"
@@ -46,10 +46,10 @@ def test_a_function_is_enough_for_the_cipu_clock(wanted):
 
 
 @pytest.mark.parametrize("clocks", [ORDER[1:], ["nic", "unknown"], []])
-def test_by_default_a_host_without_the_function_is_left_as_it_is(clocks):
+def test_by_default_a_host_without_the_function_is_not_changed(clocks):
     chosen = refclock_choice(host(*clocks))
     assert (chosen["kind"], chosen["refclocks"], chosen["possible"]) == ("ntp", [], True)
-    assert "no CIPU function, so its time is left as it is" in chosen["why"]
+    assert "no CIPU function, so its time settings are not changed" in chosen["why"]
 
 
 def test_a_host_with_a_network_card_alone_stays_on_ntp():
@@ -59,21 +59,21 @@ def test_a_host_with_a_network_card_alone_stays_on_ntp():
 
 
 @pytest.mark.parametrize("kind", ORDER[1:])
-def test_requested(kind):
+def test_a_requested_clock(kind):
     chosen = refclock_choice(host(*ORDER, functions=True), kind)
     assert chosen["kind"] == kind
     assert "as requested" in chosen["why"]
 
 
 @pytest.mark.parametrize("kind", ORDER[1:])
-def test_requested_and_not_there(kind):
+def test_a_requested_clock_that_is_missing(kind):
     chosen = refclock_choice(host(), kind)
     assert not chosen["possible"]
     assert chosen["refclocks"] == []
     assert chosen["why"].endswith("was requested, but this host has none that can be read.")
 
 
-def test_forced_off():
+def test_ntp_only():
     assert refclock_choice(host(functions=True), "ntp")["refclocks"] == []
 
 
@@ -91,12 +91,12 @@ def test_the_device_is_never_a_number(kind):
     assert refclock_choice(facts, kind)["refclocks"][0]["device"] == f"/dev/ptp_{kind}"
 
 
-def test_the_chosen_is_a_copy():
+def test_the_chosen_refclock_is_a_copy():
     refclock_choice(host(functions=True))["refclocks"][0]["poll"] = 9
     assert refclock_choice(host(functions=True))["refclocks"][0]["poll"] == 0
 
 
 @pytest.mark.parametrize(("facts", "wanted"), [({}, "auto"), (None, "auto"), (host(), "gps")])
-def test_refused(facts, wanted):
+def test_invalid_arguments_are_refused(facts, wanted):
     with pytest.raises(AnsibleFilterError):
         refclock_choice(facts, wanted)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel that boots next, in made-up trees of GRUB, BLS and other boot loaders."""
+"""The kernel that boots next, in simulated trees of GRUB, BLS and other boot loaders."""
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._host import boot_order
@@ -184,6 +184,6 @@ def test_debug_kernels_are_not_the_newest(tmp_path):
 @pytest.mark.parametrize(
     "text", ["menuentry", "menuentry {\n", "submenu 'a' {\n" * 50, "linux\n}\n}"]
 )
-def test_a_damaged_grub_cfg_is_no_crash(tmp_path, text):
+def test_a_damaged_grub_cfg_does_not_crash(tmp_path, text):
     put(tmp_path, "boot/grub/grub.cfg", text + "\nmenuentry 'x' {\nlinux\n}\n")
     assert boot_order.next_to_boot(Tree(str(tmp_path)), [OLD, NEW]) == NEW

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The trust boundary: what is admitted, which field is named, and that host alone is UNKNOWN."""
+"""The trust boundary: malformed facts are refused with the field, and only that host is UNKNOWN."""
 
 import json
 
@@ -71,7 +71,7 @@ def test_malformed_facts_are_unknown_and_the_field_is_named(path, value, why):
 @pytest.mark.parametrize(
     "given", ["facts", 7, [1], {"schema": 1}, {1: 2}, {"schema": 10**400}, True]
 )
-def test_what_is_no_record_of_facts_is_malformed(given):
+def test_anything_but_a_record_of_facts_is_malformed(given):
     message = judge(given, None, None, NOW_S)["reasons"][0]["message"]
     assert message.startswith("The facts are malformed: ")
 
@@ -108,7 +108,7 @@ def test_admitted_facts_are_a_plain_copy():
         {"functions": [{"pci_address": "a"}] * 9},
     ],
 )
-def test_previous_facts_that_cannot_be_compared_state_nothing(changes):
+def test_previous_facts_that_cannot_be_compared_are_ignored(changes):
     previous = earlier()
     previous["functions"] = [{"pci_address": "a"}, {"pci_address": "b"}, {"pci_address": "c"}]
     previous["clocksource"] = "hpet"
@@ -119,11 +119,11 @@ def test_previous_facts_that_cannot_be_compared_state_nothing(changes):
 
 
 @pytest.mark.parametrize("previous", [None, 7, "x", [], {}, {"schema": 1}])
-def test_previous_facts_that_are_none_state_nothing(previous):
+def test_previous_facts_of_another_type_are_ignored(previous):
     assert judge(facts(), previous, None, NOW_S)["state"] == "OK"
 
 
-def test_functions_of_another_boot_are_no_loss():
+def test_functions_of_another_boot_are_not_reported_as_lost():
     now, previous = facts(), earlier()
     now.update(functions=[], clocks=[], chrony={"status": "absent"}, time_daemons=[])
     assert judge(now, previous, None, NOW_S)["state"] != "NOT_APPLICABLE"

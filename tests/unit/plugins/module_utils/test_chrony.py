@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""chronyc -c and chronyd -p, as they print."""
+"""Parsers of the output of chronyc -c and chronyd -p."""
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._chrony import chronyc
 
-# As chrony 4.3 printed it, of a guest on a busy machine; the two NTP servers are made up.
+# Output of chrony 4.3 in a guest on a busy machine. The two NTP servers are invented.
 TRACKING = (
     "43495055,CIPU,1,1795371913.776082783,0.000017956,-0.000007231,0.000007231,0.002,-8.604,0.015,"
     "0.000010000,0.000155236,1.1,Normal"
@@ -43,7 +43,7 @@ def test_one_report_has_all_three():
     assert chronyc.selected(sources) == "CIPU"
 
 
-def test_a_refused_command_in_between_does_no_harm():
+def test_a_refused_command_does_not_affect_the_others():
     text = "\n".join([TRACKING, SOURCES, "501 Not authorised"])
     tracking, sources = chronyc.parse_report(text)
     assert tracking is not None
@@ -55,7 +55,7 @@ def test_a_refused_command_in_between_does_no_harm():
     "text",
     ["", "506 Cannot talk to daemon\n", "a,b,c\n", ",".join("x" * 14), "\x00,\n", "#" + "," * 9],
 )
-def test_what_is_no_report_has_no_tracking(text):
+def test_other_output_has_no_tracking(text):
     assert chronyc.parse_report(text)[0] is None
 
 

@@ -58,7 +58,7 @@ MainPID=77
 Id=chrony.service
 ActiveState=active
 """
-SAID = {
+OUTPUTS = {
     "clockprobe": json.dumps(report()),
     "chronyc": "\n".join([TRACKING, SOURCES, SELECTDATA]),
     "chronyd -v": "chronyd (chrony) version 4.3 (+CMDMON)",
@@ -69,11 +69,11 @@ SAID = {
 }
 
 
-class MadeUp:
+class Simulated:
     """A host of files under a folder, and of programs with a given output."""
 
-    def __init__(self, folder, files=None, said=None):
-        self.said = SAID if said is None else said
+    def __init__(self, folder, files=None, outputs=None):
+        self.outputs = OUTPUTS if outputs is None else outputs
         self.asked = []
         for name, text in (FILES if files is None else files).items():
             path = folder / name
@@ -82,7 +82,7 @@ class MadeUp:
         self.folder = folder
 
     def which(self, name):
-        known = {key.split()[0] for key in self.said}
+        known = {key.split()[0] for key in self.outputs}
         return "/usr/bin/" + name if name in known else None
 
     def run_all(self, commands, timeout_s):
@@ -90,7 +90,7 @@ class MadeUp:
         for name, argv in commands.items():
             self.asked.append(argv)
             program = os.path.basename(argv[0])
-            text = self.said.get(" ".join([program] + argv[1:2]), self.said.get(program, ""))
+            text = self.outputs.get(" ".join([program] + argv[1:2]), self.outputs.get(program, ""))
             outcomes[name] = text if isinstance(text, Outcome) else Outcome(0, text)
         return outcomes
 
@@ -107,7 +107,7 @@ class MadeUp:
 
 
 def test_a_common_host(tmp_path):
-    facts = MadeUp(tmp_path).facts()
+    facts = Simulated(tmp_path).facts()
     assert facts["probe"] == {
         "status": "ok",
         "path": "/usr/local/bin/clockprobe",
@@ -143,23 +143,23 @@ def test_a_common_host(tmp_path):
 
 def test_problems_of_clockprobe_are_reported(tmp_path):
     printed = dict(report(), problems=["/sys/class/ptp cannot be read.", 7])
-    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(printed))).facts()
+    facts = Simulated(tmp_path, outputs=dict(OUTPUTS, clockprobe=json.dumps(printed))).facts()
     assert facts["missing"] == ["clockprobe: /sys/class/ptp cannot be read."]
 
 
 def test_a_common_host_is_small(tmp_path):
-    assert len(json.dumps(MadeUp(tmp_path).facts())) < FACTS_LIMIT_BYTES
+    assert len(json.dumps(Simulated(tmp_path).facts())) < FACTS_LIMIT_BYTES
 
 
 def test_the_probe_runs_alone_and_first(tmp_path):
-    host = MadeUp(tmp_path)
+    host = Simulated(tmp_path)
     host.facts()
     assert os.path.basename(host.asked[0][0]) == "clockprobe"
     assert sum("clockprobe" in argv[0] for argv in host.asked) == 1
 
 
 def test_an_empty_host(tmp_path):
-    facts = MadeUp(tmp_path, {}, {}).facts()
+    facts = Simulated(tmp_path, {}, {}).facts()
     assert facts["probe"]["status"] == "missing"
     assert facts["clocks"] == facts["functions"] == facts["time_daemons"] == []
     assert facts["chrony"] == {"status": "absent"}
@@ -173,7 +173,7 @@ def test_without_clockprobe_functions_are_read_from_the_bus(tmp_path):
     base = "sys/bus/pci/devices/0000:00:10.0/"
     files.update({base + "vendor": "0x1ded\n", base + "device": "0x500c\n"})
     files.update({"sys/bus/pci/devices/0000:00:02.0/vendor": "0x8086\n"})
-    facts = MadeUp(tmp_path, files).facts()
+    facts = Simulated(tmp_path, files).facts()
     assert facts["functions"] == [{"pci_address": "0000:00:10.0"}]
     health = judge(facts, now_s=facts["taken_at_s"])
     found = {(reason["check"], reason["severity"]) for reason in health["reasons"]}
@@ -181,7 +181,7 @@ def test_without_clockprobe_functions_are_read_from_the_bus(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "said, words",
+    "outputs, words",
     [
         ("", "exit status 0"),
         ("Segmentation fault", "exit status"),
@@ -192,11 +192,11 @@ def test_without_clockprobe_functions_are_read_from_the_bus(tmp_path):
         (Outcome(1, "", "no clock answers"), "no clock answers"),
     ],
 )
-def test_a_probe_that_fails_is_reported(tmp_path, said, words):
-    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=said)).facts()
+def test_a_probe_that_fails_is_reported(tmp_path, outputs, words):
+    facts = Simulated(tmp_path, outputs=dict(OUTPUTS, clockprobe=outputs)).facts()
     assert facts["probe"]["status"] == "failed"
     assert words in facts["probe"]["message"]
-    # Named and unread.
+    # The clocks are named but not measured.
     assert [clock["kind"] for clock in facts["clocks"]] == ["cipu"]
     assert "measurement" not in facts["clocks"][0]
     assert judge(facts, now_s=facts["taken_at_s"])["state"] != "OK"
@@ -206,7 +206,7 @@ def test_clocks_are_named_without_clockprobe(tmp_path):
     names = ["KVM virtual PTP", "something", "ptp_cipu", "hyperv", "ena-ptp-05", "vmclock0"]
     files = {"sys/class/ptp/ptp%d/clock_name" % i: name for i, name in enumerate(names)}
     files["sys/class/ptp/ptpx/clock_name"] = "no number"
-    host = MadeUp(tmp_path, files, {})
+    host = Simulated(tmp_path, files, {})
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev/ptp_kvm").symlink_to("ptp0")
     clocks = host.facts()["clocks"]
@@ -229,17 +229,20 @@ def test_clocks_are_named_without_clockprobe(tmp_path):
 
 def test_a_probe_that_could_not_measure_still_reports(tmp_path):
     printed = Outcome(1, json.dumps(report()))
-    assert MadeUp(tmp_path, said=dict(SAID, clockprobe=printed)).facts()["probe"]["status"] == "ok"
+    assert (
+        Simulated(tmp_path, outputs=dict(OUTPUTS, clockprobe=printed)).facts()["probe"]["status"]
+        == "ok"
+    )
 
 
-def test_a_report_of_rubbish_is_bounded(tmp_path):
+def test_a_huge_malformed_report_is_bounded(tmp_path):
     hostile = report()
     hostile["clocks"] = [dict(hostile["clocks"][0], node="x" * 10**6, index=i) for i in range(100)]
     hostile["clocks"] += [None, 7, {"kind": ["a"]}, {"measurement": {"failures": {"E": "x"}}}]
     hostile["clocks"][0]["measurement"] = {"offset_ns": "many", "samples": True, "interval_ns": 4}
     hostile["functions"] = [{"pci_address": {}}] * 1000
     hostile["vmclock"] = {"k" * 1000: 1, "reason": "v" * 1000, "disruption_marker": 10**400}
-    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(hostile))).facts()
+    facts = Simulated(tmp_path, outputs=dict(OUTPUTS, clockprobe=json.dumps(hostile))).facts()
     assert len(json.dumps(facts)) < 5 * FACTS_LIMIT_BYTES
     assert len(facts["clocks"]) == 8
     assert facts["clocks"][0]["measurement"] == {}
@@ -250,7 +253,9 @@ def test_a_report_of_rubbish_is_bounded(tmp_path):
 def test_other_clocks_are_returned_in_short(tmp_path):
     printed = report()
     printed["clocks"][1].update(kind="kvm", name="KVM virtual PTP", driver="ptp_kvm")
-    clock = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(printed))).facts()["clocks"][1]
+    clock = Simulated(tmp_path, outputs=dict(OUTPUTS, clockprobe=json.dumps(printed))).facts()[
+        "clocks"
+    ][1]
     assert clock["kind"] == "kvm"
     assert "cipu" not in clock
     assert clock["measurement"]["offset_ns"] == -1250
@@ -269,7 +274,9 @@ def test_other_clocks_are_returned_in_short(tmp_path):
 def test_owners_of_nodes_get_their_names(tmp_path, uid, gid, owner, group):
     reported = report()
     reported["clocks"][0].update(uid=uid, gid=gid)
-    clock = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(reported))).facts()["clocks"][0]
+    clock = Simulated(tmp_path, outputs=dict(OUTPUTS, clockprobe=json.dumps(reported))).facts()[
+        "clocks"
+    ][0]
     assert clock.get("owner") == owner
     assert clock.get("group") == group
     assert not {"uid", "gid"} & set(clock)
@@ -285,7 +292,7 @@ def test_what_clockprobe_adds_is_passed_on(tmp_path):
         frequency_baseline_ns=21600 * 10**9,
     )
     reported["clocks"][1].update(kind="ena", name="ena-ptp-0000:00:05.0", phc_error_bound_ns=24123)
-    facts = MadeUp(tmp_path, said=dict(SAID, clockprobe=json.dumps(reported))).facts()
+    facts = Simulated(tmp_path, outputs=dict(OUTPUTS, clockprobe=json.dumps(reported))).facts()
     assert facts["clocks"][0]["measurement"]["hint"] == "it probably shows TAI"
     assert facts["clocks"][0]["measurement"]["frequency_baseline_ns"] == 21600 * 10**9
     assert facts["clocks"][1]["phc_error_bound_ns"] == 24123
@@ -296,29 +303,29 @@ def test_what_clockprobe_adds_is_passed_on(tmp_path):
 
 @pytest.mark.parametrize("units, status", [(UNITS, "denied"), ("", "stopped")])
 def test_chrony_that_does_not_answer(tmp_path, units, status):
-    said = dict(SAID, chronyc=Outcome(1, "506 Cannot talk to daemon\n"), systemctl=units)
-    facts = MadeUp(tmp_path, said=said).facts()
+    outputs = dict(OUTPUTS, chronyc=Outcome(1, "506 Cannot talk to daemon\n"), systemctl=units)
+    facts = Simulated(tmp_path, outputs=outputs).facts()
     assert facts["chrony"]["status"] == status
     assert "tracking" not in facts["chrony"]
 
 
-def test_without_systemd_processes_tell_of_daemons(tmp_path):
+def test_without_systemd_daemons_are_found_by_their_processes(tmp_path):
     files = {key: text for key, text in FILES.items() if "systemd" not in key}
     files["proc/78/comm"] = "systemd-timesyn\n"
-    said = {key: text for key, text in SAID.items() if key != "systemctl"}
-    assert MadeUp(tmp_path, files, said).facts()["time_daemons"] == ["chronyd", "timesyncd"]
+    outputs = {key: text for key, text in OUTPUTS.items() if key != "systemctl"}
+    assert Simulated(tmp_path, files, outputs).facts()["time_daemons"] == ["chronyd", "timesyncd"]
 
 
 def test_a_configuration_that_chronyd_refuses_is_reported(tmp_path):
-    said = dict(SAID)
-    said["chronyd -p"] = Outcome(1, "", "Fatal error : Invalid directive at line 3")
-    facts = MadeUp(tmp_path, said=said).facts()
+    outputs = dict(OUTPUTS)
+    outputs["chronyd -p"] = Outcome(1, "", "Fatal error : Invalid directive at line 3")
+    facts = Simulated(tmp_path, outputs=outputs).facts()
     assert "line 3" in facts["chrony"]["config_error"]
     assert "refclocks" not in facts["chrony"]
 
 
 def test_an_efi_host_with_secure_boot(tmp_path):
-    host = MadeUp(tmp_path)
+    host = Simulated(tmp_path)
     base = tmp_path / "sys/firmware/efi/efivars"
     base.mkdir(parents=True)
     name = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
@@ -330,7 +337,7 @@ def test_an_efi_host_with_secure_boot(tmp_path):
 
 
 def test_a_host_to_be_rebooted(tmp_path):
-    host = MadeUp(tmp_path)
+    host = Simulated(tmp_path)
     (tmp_path / "lib/modules/99.0.0").mkdir()
     (tmp_path / "boot/vmlinuz-99.0.0").write_text("")
     facts = host.facts()
@@ -339,7 +346,7 @@ def test_a_host_to_be_rebooted(tmp_path):
 
 
 def test_the_running_and_the_next_kernel_are_always_reported(tmp_path):
-    host = MadeUp(tmp_path)
+    host = Simulated(tmp_path)
     for number in range(20):
         release = "99.{0}.0".format(number)
         for name in ("boot/vmlinuz-" + release, "lib/modules/{0}/modules.dep".format(release)):

@@ -146,12 +146,12 @@ def test_plan(status, wanted, expected):
         ("0.1.rc2", "0.1.1", False),
     ],
 )
-def test_what_a_new_kernel_would_get(first, second, newer):
+def test_the_version_that_a_new_kernel_gets(first, second, newer):
     assert is_newer(first, second) is newer
 
 
 @pytest.mark.parametrize("status", [NEVER_SEEN, ADDED, BUILT, OTHER, DIFFERS])
-def test_prediction_says_what_the_steps_reach(status):
+def test_the_prediction_is_the_state_after_the_steps(status):
     had = records(status)
     wanted = Wanted("ptp_cipu", "0.1.0", "installed", [NEW])
     after = predicted(had, wanted, plan(had, wanted))
@@ -165,7 +165,7 @@ def test_prediction_of_a_removal():
     assert predicted(had, wanted, plan(had, wanted)) == {}
 
 
-def test_exit_statuses_have_words():
+def test_exit_statuses_are_explained():
     assert meaning(21) == "the kernel's headers are missing"
     assert meaning(99) == "dkms ended with status 99"
 

@@ -29,7 +29,7 @@ def test_the_wait_does_not_follow_the_wall_clock(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["link", "folder"])
-def test_what_is_no_regular_file_is_refused(tmp_path, kind):
+def test_anything_but_a_regular_file_is_refused(tmp_path, kind):
     path = tmp_path / "lock"
     victim = tmp_path / "victim"
     victim.write_text("content")
@@ -39,6 +39,6 @@ def test_what_is_no_regular_file_is_refused(tmp_path, kind):
     assert victim.read_text() == "content"
 
 
-def test_the_default_lies_where_only_root_writes():
+def test_only_root_can_write_to_the_default_folder():
     assert os.path.dirname(lock.LOCK) == "/run"
     assert lock.LOCK_WAIT_S <= 900

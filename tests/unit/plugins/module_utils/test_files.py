@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole files, and what is left of them when a write fails midway."""
+"""Writes of whole files, and the state of a file after a write that failed midway."""
 
 import contextlib
 import os
@@ -22,9 +22,9 @@ class Module:
 
 @contextlib.contextmanager
 def little_room():
-    """What a process may write to a file ends at 4 KiB, as a disk does that is full.
+    """Limit files to 4 KiB, so that a write fails as on a full disk.
 
-    No fixture: pytest's own output would be cut too, where that is a file.
+    Not a fixture, since the limit would truncate pytest's own output if that is a file.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
@@ -41,14 +41,12 @@ def test_a_file_is_written_with_its_folder_and_bits(tmp_path):
     assert os.stat(path).st_mode & 0o777 == 0o640
 
 
-def test_a_write_that_finds_no_room_leaves_all_as_it_was(tmp_path):
+def test_a_write_on_a_full_disk_changes_nothing(tmp_path):
     path = str(tmp_path / "a.conf")
     write(Module, path, b"former\n", 0o644)
     with pytest.raises(Unwritable) as refusal, little_room():
         write(Module, path, b"x" * 8192, 0o644)
-    assert str(refusal.value) == "cannot write {0}: File too large; the file is as it was".format(
-        path
-    )
+    assert str(refusal.value) == "cannot write {0}: File too large; it was not changed".format(path)
     assert read(path) == b"former\n"
     assert os.listdir(str(tmp_path)) == ["a.conf"]
 

@@ -82,11 +82,11 @@ def test_zones_of_mixed_types_are_names(zones):
 
 
 @pytest.mark.parametrize(
-    "healthy, sick, incident", [(0, 2, False), (12, 3, True), (13, 3, False), (0, 3, True)]
+    "healthy, failing, incident", [(0, 2, False), (12, 3, True), (13, 3, False), (0, 3, True)]
 )
-def test_an_incident_needs_enough_hosts_and_enough_of_the_zone(healthy, sick, incident):
+def test_an_incident_needs_enough_hosts_and_enough_of_the_zone(healthy, failing, incident):
     fleet = {"healthy{0:02}".format(i): facts() for i in range(healthy)}
-    fleet.update({"sick{0}".format(i): faulty() for i in range(sick)})
+    fleet.update({"failing{0}".format(i): faulty() for i in range(failing)})
     zones = dict.fromkeys(fleet, "z")
     # Another zone with the same condition, too small for an incident; and a host without a clock.
     fleet.update(far=faulty(), bare=without_clock())
@@ -97,8 +97,8 @@ def test_an_incident_needs_enough_hosts_and_enough_of_the_zone(healthy, sick, in
         return
     (one,) = found
     assert (one["zone"], one["condition"]) == ("z", "busy")
-    assert one["hosts"] == sorted(name for name in fleet if name.startswith("sick"))
-    assert one["share_pct"] == round(100.0 * sick / (healthy + sick), 1)
+    assert one["hosts"] == sorted(name for name in fleet if name.startswith("failing"))
+    assert one["share_pct"] == round(100.0 * failing / (healthy + failing), 1)
 
 
 def test_another_condition_is_another_incident():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of header packages, each as the distribution's archive has it."""
+"""Names of header packages, as in the archive of each distribution."""
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._host import headers

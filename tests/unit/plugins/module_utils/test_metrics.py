@@ -75,12 +75,12 @@ def test_a_host_without_the_clock_has_no_checks():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, True, "3", None, [1]])
-def test_what_is_no_number_is_no_sample(value):
+def test_anything_but_a_number_has_no_sample(value):
     health = dict(HEALTH, error_bound_ns=value, reasons=[])
     assert "cipu_clock_error_bound_seconds" not in exposition(FACTS, health, NAMES, 1)
 
 
-def test_texts_of_a_host_make_no_other_series():
+def test_texts_of_a_host_add_no_series():
     hostile = 'x"} 1\nevil_total{a="b\\' + "y" * 500
     facts = dict(FACTS, driver={"loaded_version": hostile, "installed_version": ["0.2.0"]})
     health = dict(HEALTH, reasons=[{"check": hostile, "severity": "critical", "value": 1}])
@@ -116,7 +116,7 @@ def test_without_clockprobe_the_former_file_stays(tmp_path, capsys):
     assert output.read_text() == "former 1\n"
 
 
-def test_health_is_written_whole_and_remembers_its_facts(tmp_path):
+def test_health_is_written_atomically_and_its_facts_are_stored(tmp_path):
     output, state = tmp_path / "health.prom", tmp_path / "facts.json"
     arguments = ["health", "--output", str(output), "--state", str(state)]
     assert main.main(arguments) == 0

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._chrony import refclock_unit
 
-# Character devices that exist everywhere; the script looks no further.
+# Character devices that exist everywhere. The script checks only that they exist.
 LINE = "refclock PHC /dev/null refid A poll 0"
 OTHER = "refclock PHC /dev/zero:nocrossts refid B"
 MISSING = "refclock PHC /dev/no_such_ptp refid C"
@@ -79,14 +79,14 @@ def test_an_event_that_changes_nothing_restarts_nothing(host):
     assert host.calls() == []
 
 
-def test_a_device_that_comes_restarts_chronyd(host):
+def test_a_device_that_appears_restarts_chronyd(host):
     host.list.write_text(LINE + "\n")
     host.run("update")
     assert host.calls() == ["try-restart chrony.service"]
     assert host.lines() == [], "the start of chronyd writes the snippet, since it may fail"
 
 
-def test_a_device_that_goes_restarts_chronyd(host):
+def test_a_device_that_disappears_restarts_chronyd(host):
     host.list.write_text(LINE + "\n")
     host.run("prepare")
     host.list.write_text(MISSING + "\n")
@@ -141,7 +141,7 @@ def test_a_device_that_was_left_out_is_tried_again_when_it_changes(host):
 
 
 @pytest.mark.parametrize("result", ["success", "signal", "core-dump", "oom-kill"])
-def test_a_chronyd_that_ended_otherwise_keeps_its_refclock(host, result):
+def test_a_chronyd_that_ended_for_another_reason_keeps_its_refclock(host, result):
     host.list.write_text(LINE + "\n")
     host.run("prepare")
     (host.folder / "journal").write_text("Could not open /dev/ptp_cipu")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program that hangs, floods or is not there must not hold up a host's facts."""
+"""A program that hangs, prints without end or is missing must not delay the facts of a host."""
 
 import os
 import sys
@@ -21,10 +21,10 @@ def test_output_and_status():
     outcome = run(script("import sys; print('out'); sys.stderr.write('err'); sys.exit(3)"), LONG_S)
     assert (outcome.rc, outcome.out, outcome.err, outcome.problem) == (3, "out\n", "err", None)
     assert not outcome.ok
-    assert outcome.said() == "err"
+    assert outcome.error_line() == "err"
 
 
-def test_words_are_those_of_the_c_locale():
+def test_messages_are_in_the_c_locale():
     os.environ["LC_MESSAGES"] = "de_DE.UTF-8"
     try:
         done = run(
@@ -35,8 +35,8 @@ def test_words_are_those_of_the_c_locale():
     assert done.out == "None C\n"
 
 
-def test_what_hangs_is_ended_with_its_children():
-    # The child holds the pipe open: only its end lets a reader go on.
+def test_a_program_that_hangs_is_ended_with_its_children():
+    # The child keeps the pipe open, so a reader waits until the child ends.
     child = "[sys.executable, '-c', 'import signal; signal.pause()']"
     text = "import subprocess, sys; subprocess.call({0})".format(child)
     started = time.monotonic()
@@ -45,19 +45,19 @@ def test_what_hangs_is_ended_with_its_children():
     assert time.monotonic() - started < LONG_S
 
 
-def test_what_floods_is_ended():
+def test_a_program_that_prints_without_end_is_ended():
     outcome = run(script("while True: print('x' * 10000)"), LONG_S, limit=100000)
     assert outcome.problem == "too long"
     assert len(outcome.out) <= 100000
 
 
-def test_what_is_not_there_is_missing():
+def test_a_missing_program_is_reported():
     outcomes = run_all({"no": ["/no/such/program"], "yes": script("print(1)")}, LONG_S)
     assert outcomes["no"].problem == "missing"
     assert outcomes["yes"].ok
 
 
-def test_bytes_that_are_no_text_are_read():
+def test_output_that_is_not_text_is_read():
     outcome = run(script("import os; os.write(1, bytes([255, 65]))"), LONG_S)
     assert outcome.out == "\ufffdA"
 
@@ -78,7 +78,7 @@ def test_a_tree_reads_plain_files_only(tmp_path, path):
     assert Tree(str(tmp_path)).line(path) is None
 
 
-def test_a_tree_reads_no_more_than_it_should(tmp_path):
+def test_a_tree_reads_up_to_a_limit(tmp_path):
     (tmp_path / "big").write_bytes(b"a" * 100000)
     tree = Tree(str(tmp_path))
     assert len(tree.text("big", 1000)) == 1000

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose key signed a module, and which certificate is this host's."""
+"""The key that signed a module, and the certificate of this host."""
 
 import base64
 import shutil
@@ -70,7 +70,7 @@ def record(tmp_path, keys, **files):
     )
 
 
-def test_another_hosts_key_of_the_same_name_is_seen(tmp_path):
+def test_another_hosts_key_of_the_same_name_is_detected(tmp_path):
     files = {"var/lib/dkms/mok.pub": DER}
     own = record(tmp_path, ["00:A1:B2"], **files)
     assert (own["foreign_kernels"], own["next_step"]) == ([], None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which time daemons run, and what facts say of a chronyd that misses its device."""
+"""The time daemons that run, and facts of a chronyd whose device is missing."""
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._chrony import daemon
@@ -7,7 +7,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._host import system, un
 from ansible_collections.cipu.clock.plugins.module_utils._host.commands import Outcome
 from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
-from .test_collect import FILES, SAID, MadeUp
+from .test_collect import FILES, OUTPUTS, Simulated
 
 
 def show(unit, active="active", sub="running", pid=7):
@@ -56,15 +56,15 @@ def test_a_daemon_that_is_restarted_does_not_run(active, sub, pid, runs, restart
 
 
 def test_a_chronyd_that_restarts_without_its_device_is_named(tmp_path):
-    said = dict(
-        SAID,
+    outputs = dict(
+        OUTPUTS,
         chronyc=Outcome(1, "506 Cannot talk to daemon\n"),
         systemctl=show("chrony.service", "activating", "auto-restart", 0),
     )
     files = {
         name: text for name, text in FILES.items() if name not in {"dev/ptp_cipu", "proc/77/comm"}
     }
-    facts = MadeUp(tmp_path, files, said).facts()
+    facts = Simulated(tmp_path, files, outputs).facts()
     assert facts["time_daemons"] == []
     assert facts["chrony"]["status"] == "restarting"
     assert facts["chrony"]["missing_devices"] == ["/dev/ptp_cipu"]
@@ -76,21 +76,21 @@ def test_a_chronyd_that_restarts_without_its_device_is_named(tmp_path):
 def test_a_refclock_that_waits_for_its_device_is_named(tmp_path):
     files = {name: text for name, text in FILES.items() if name != "dev/ptp_cipu"}
     files["etc/cipu-clock/refclocks.conf"] = "refclock PHC /dev/ptp_cipu refid CIPU\n"
-    facts = MadeUp(tmp_path, files, {**SAID, "chronyd -p": ""}).facts()
+    facts = Simulated(tmp_path, files, {**OUTPUTS, "chronyd -p": ""}).facts()
     assert facts["chrony"]["status"] == "ok"
     assert facts["chrony"]["refclocks"] == []
     assert facts["chrony"]["missing_devices"] == ["/dev/ptp_cipu"]
 
 
-def test_two_refclocks_of_one_device_are_both_there(tmp_path):
+def test_two_refclocks_of_one_device_are_both_reported(tmp_path):
     line = "refclock PHC /dev/ptp_cipu refid CIPU\n"
-    facts = MadeUp(tmp_path, None, {**SAID, "chronyd -p": line + line}).facts()
+    facts = Simulated(tmp_path, None, {**OUTPUTS, "chronyd -p": line + line}).facts()
     assert [r["device"] for r in facts["chrony"]["refclocks"]] == ["/dev/ptp_cipu"] * 2
 
 
 def test_the_main_file_of_the_running_daemon_is_read(tmp_path):
     files = {**FILES, "proc/77/cmdline": "/usr/sbin/chronyd\0-F\0001\0-f\0/etc/chrony/site.conf\0"}
-    host = MadeUp(tmp_path, files)
+    host = Simulated(tmp_path, files)
     assert host.facts()["chrony"]["config"] == "/etc/chrony/site.conf"
     asked = [argv for argv in host.asked if "-p" in argv and "chronyd" in argv[0]]
     assert asked[0][-1].endswith("/etc/chrony/site.conf")
@@ -141,6 +141,6 @@ def test_too_old(version, old):
 def test_running_instances_are_listed(tmp_path):
     shown = show("chrony.service") + "\n" + show("phc2sys@eth0.service")
     shown += "\n" + show("phc2sys@eth1.service", "inactive", "dead", 0)
-    facts = MadeUp(tmp_path, None, {**SAID, "systemctl": shown}).facts()
+    facts = Simulated(tmp_path, None, {**OUTPUTS, "systemctl": shown}).facts()
     assert facts["time_daemons"] == ["chronyd", "phc2sys"]
     assert facts["time_instances"] == ["phc2sys@eth0.service"]

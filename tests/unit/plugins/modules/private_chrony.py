@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real chronyd in a folder of its own, which does not touch the system clock.
 
-There is no systemd where unit tests run, so its part is played here: it starts and stops the real
-chronyd, after the helper script of the unit's drop-in if there is one.
+Unit tests run without systemd, so this module replaces it: it starts and stops the real chronyd,
+after the helper script of the unit's drop-in if there is one.
 """
 
 import getpass
@@ -37,7 +37,7 @@ def free_port():
 
 
 def start(main):
-    """Start a chronyd that leaves the clock alone. Its exit status and what it printed."""
+    """Start a chronyd that does not change the clock. Returns its exit status and output."""
     user = getpass.getuser()
     argv = [CHRONYD, "-x", "-U", "-u", user, "-f", str(main)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
@@ -110,7 +110,7 @@ class PrivateChrony:
         }
         self.params.update(params)
 
-    # What AnsibleModule gives.
+    # The part of AnsibleModule.
 
     @staticmethod
     def atomic_move(source, destination):
@@ -118,7 +118,7 @@ class PrivateChrony:
             shutil.copymode(destination, source)
         os.rename(source, destination)
 
-    # What the module runs.
+    # Programs that the module runs.
 
     def which(self, name):
         return self.programs.get(name) or (None if name == "udevadm" else commands.which(name))

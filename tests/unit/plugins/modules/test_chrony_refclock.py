@@ -22,7 +22,7 @@ from ansible_collections.cipu.clock.tests.unit.plugins.modules.private_chrony im
 )
 
 pytestmark = needs_chronyd
-# Exists, so it gets into the snippet, but it is no PHC, so chronyd does not start with it.
+# It exists, so it is in the snippet. It is not a PHC, so chronyd does not start with it.
 NO_PHC = "refclock PHC /dev/null refid CIPU"
 MISSING = "refclock PHC /dev/no_such_ptp refid CIPU"
 
@@ -137,7 +137,7 @@ def test_a_rollback_whose_restart_fails_is_no_rollback(host):
     assert not host.dropin.exists()
 
 
-def test_what_is_not_selected_in_time_is_rolled_back(host):
+def test_a_source_that_is_not_selected_in_time_is_rolled_back(host):
     host.present()
     before = host.files()
     work = host.work(content="maxclockerror 40\n", selects="CIPU", timeout_s=0)
@@ -258,7 +258,7 @@ def test_check_mode_tests_and_changes_nothing(host):
 
 
 def times_read(host):
-    """How often chronyd itself reads the drop-in."""
+    """Number of times that chronyd itself reads the drop-in."""
     done = commands.run([CHRONYD, "-p", "-f", str(host.main)], 10)
     assert done.ok, done.err
     return done.out.count(host.dropin.read_text().strip())
@@ -292,7 +292,7 @@ def test_the_marked_line_is_added_and_removed(tmp_path, hosts):
     assert host.files() == before
 
 
-def test_the_marked_line_goes_once_the_administrator_adds_one(tmp_path, hosts):
+def test_the_marked_line_is_removed_once_the_administrator_adds_one(tmp_path, hosts):
     host = hosts(tmp_path, "server 192.0.2.1\n")
     host.present(add_confdir=True)
     with host.main.open("a") as main:

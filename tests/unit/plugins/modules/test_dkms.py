@@ -38,7 +38,7 @@ class Ended(Exception):
         self.result = result
 
 
-class MadeUp:
+class Simulated:
     """Stands in for AnsibleModule and, through run_command, for the host's DKMS."""
 
     def __init__(self, folder, check_mode=False, **params):
@@ -173,7 +173,7 @@ def run(module):
 
 
 def test_fresh_then_again(host):
-    module = MadeUp(host)
+    module = Simulated(host)
     first = run(module)
     assert first["changed"]
     assert first["actions"] == [
@@ -199,7 +199,7 @@ def test_fresh_then_again(host):
 def test_check_mode_predicts_the_run(host, state, known, other_versions):
     def fresh(check_mode):
         kernels = None if state == "absent" else [KERNEL]
-        module = MadeUp(
+        module = Simulated(
             host, check_mode, state=state, other_versions=other_versions, kernels=kernels
         )
         module.known = {version: dict(kernels) for version, kernels in known.items()}
@@ -221,7 +221,7 @@ ENFORCING = "sys/module/module/parameters/sig_enforce"
 
 
 def test_signing_is_reported(host):
-    signing = run(MadeUp(host))["signing"]
+    signing = run(Simulated(host))["signing"]
     assert signing["enforced"] is False
     assert signing["signers"] == {KERNEL: "DKMS module signing key"}
     assert signing["certificate"] is None
@@ -243,7 +243,7 @@ def test_next_step_under_enforcement(host, signer, mokutil, words):
     for name, text in [(ENFORCING, "Y\n"), ("var/lib/dkms/mok.pub", ""), *firmware]:
         (host / name).parent.mkdir(parents=True, exist_ok=True)
         (host / name).write_text(text)
-    module = MadeUp(host)
+    module = Simulated(host)
     module.signer, module.mokutil = signer, mokutil
     signing = run(module)["signing"]
     assert signing["enforced"] is True
@@ -256,7 +256,7 @@ def test_next_step_under_enforcement(host, signer, mokutil, words):
 
 
 def test_the_cpu_time_of_a_build_is_reported(host):
-    assert run(MadeUp(host))["build_cpu_s"] >= 0
+    assert run(Simulated(host))["build_cpu_s"] >= 0
 
 
 def test_an_administrators_certificate_is_found(host):
@@ -264,12 +264,12 @@ def test_an_administrators_certificate_is_found(host):
     (host / "etc/dkms/framework.conf").write_text('# mok_certificate="/no"\n')
     (host / "etc/dkms/framework.conf.d/own.conf").write_text('mok_certificate="/etc/own.der"\n')
     (host / "etc/own.der").write_text("")
-    assert run(MadeUp(host))["signing"]["certificate"] == "/etc/own.der"
+    assert run(Simulated(host))["signing"]["certificate"] == "/etc/own.der"
 
 
 def test_missing_headers_are_reported_before_anything_is_done(host):
     (host / "lib/modules" / KERNEL / "build/Makefile").unlink()
-    module = MadeUp(host)
+    module = Simulated(host)
     result = run(module)
     assert result["failed"]
     assert "linux-headers-" + KERNEL in result["msg"]
@@ -277,10 +277,10 @@ def test_missing_headers_are_reported_before_anything_is_done(host):
     assert module.ran == []
 
 
-def test_check_mode_on_a_fresh_host_warns_and_goes_on(host):
+def test_check_mode_on_a_fresh_host_warns_and_continues(host):
     (host / "lib/modules" / KERNEL / "build/Makefile").unlink()
     (host / "usr/src/ptp_cipu-0.1.0/dkms.conf").unlink()
-    module = MadeUp(host, True)
+    module = Simulated(host, True)
     module.get_bin_path = lambda name: None
     result = run(module)
     assert (result["failed"], result["changed"]) == (False, True)
@@ -290,7 +290,7 @@ def test_check_mode_on_a_fresh_host_warns_and_goes_on(host):
 
 
 def test_without_dkms(host):
-    module = MadeUp(host)
+    module = Simulated(host)
     module.get_bin_path = lambda name: None
     assert "not installed" in run(module)["msg"]
     module.params["state"] = "absent"
@@ -299,13 +299,13 @@ def test_without_dkms(host):
 
 def test_without_source(host):
     (host / "usr/src/ptp_cipu-0.1.0/dkms.conf").unlink()
-    result = run(MadeUp(host))
+    result = run(Simulated(host))
     assert result["failed"]
     assert "/usr/src/ptp_cipu-0.1.0/dkms.conf" in result["msg"]
 
 
 def test_a_failed_build_returns_the_log(host):
-    module = MadeUp(host)
+    module = Simulated(host)
 
     def fail(*_):
         log = host / "var/lib/dkms/ptp_cipu/0.1.0/build/make.log"
@@ -327,8 +327,10 @@ def test_a_failed_build_returns_the_log(host):
     "verb, rc, state, known",
     [("add", 3, "added", {}), ("install", 5, "installed", {VERSION: {KERNEL: "built"}})],
 )
-def test_a_step_done_by_another_is_no_failure_but_is_verified(host, verb, rc, state, known):
-    module = MadeUp(host, state=state)
+def test_a_step_that_another_program_did_is_verified_and_does_not_fail(
+    host, verb, rc, state, known
+):
+    module = Simulated(host, state=state)
     module.known = known
     module.fails[verb] = rc
     result = run(module)
@@ -337,21 +339,21 @@ def test_a_step_done_by_another_is_no_failure_but_is_verified(host, verb, rc, st
 
 
 def test_unknown_kernel(host):
-    result = run(MadeUp(host, kernels=["1.2.3"]))
+    result = run(Simulated(host, kernels=["1.2.3"]))
     assert result["failed"]
     assert "1.2.3" in result["msg"]
     assert KERNEL in result["msg"]
 
 
 def test_all_kernels_that_boot(host):
-    module = MadeUp(host, kernels=["bootable", "running"])
+    module = Simulated(host, kernels=["bootable", "running"])
     assert dkms.Dkms(module, dkms.Host(module, Tree(str(host)))).kernels == [RUNNING, KERNEL]
 
 
 def test_a_kernel_without_a_build_is_named(host):
     archive = host / "t.tar.gz"
     write_tarball(archive, "other")
-    module = MadeUp(host, tarball=[str(archive)])
+    module = Simulated(host, tarball=[str(archive)])
     result = run(module)
     assert result["failed"]
     assert KERNEL in result["msg"]
@@ -359,10 +361,10 @@ def test_a_kernel_without_a_build_is_named(host):
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00rubbish"])
-def test_a_file_that_is_no_archive(host, content):
+def test_a_file_that_is_not_an_archive(host, content):
     archive = host / "t.tar.gz"
     archive.write_bytes(content)
-    result = run(MadeUp(host, tarball=[str(archive)]))
+    result = run(Simulated(host, tarball=[str(archive)]))
     assert result["failed"]
     assert "cannot be read" in result["msg"]
 
@@ -370,7 +372,7 @@ def test_a_file_that_is_no_archive(host, content):
 def test_a_removal_that_did_nothing_is_a_failure(host):
     (host / "var/lib/dkms/ptp_cipu/0.1.0/source").mkdir(parents=True)
     (host / "var/lib/dkms/ptp_cipu/0.1.0/source/dkms.conf").write_text("")
-    module = MadeUp(host, state="absent", kernels=None)
+    module = Simulated(host, state="absent", kernels=None)
     module.known = {VERSION: {}}
     module.do_remove = lambda *_: (0, "", "")
     result = run(module)

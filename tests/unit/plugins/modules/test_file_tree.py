@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files module and the reading of its source folder, on real folders."""
+"""The file_tree module and the reading of its source folder, on real folders."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from ansible_collections.cipu.clock.plugins.action.file_tree import collect, mer
 from ansible_collections.cipu.clock.plugins.modules import file_tree
 
 
-class MadeUp:
+class Simulated:
     def __init__(self, check_mode=False, **params):
         self.check_mode = check_mode
         self.params = {
@@ -54,7 +54,7 @@ def run(module):
 
 
 def actions(**params):
-    return run(MadeUp(**params)).actions
+    return run(Simulated(**params)).actions
 
 
 def test_a_file_is_written_once(tmp_path):
@@ -94,7 +94,7 @@ def test_exclusive_removes_other_files_and_empty_folders(tmp_path):
     assert actions(root=str(root), files=wanted, exclusive=True) == []
 
 
-def test_absent_takes_the_files_and_the_root(tmp_path):
+def test_absent_removes_the_files_and_the_root(tmp_path):
     root, other = tmp_path / "src" / "tree", tmp_path / "other"
     actions(root=str(root), files=[item("a"), item(other)])
     actions(root=str(root), files=[item(other)], state="absent")
@@ -122,9 +122,9 @@ def test_one_file_can_be_absent_among_others(tmp_path):
         {"src": "/somewhere"},
     ],
 )
-def test_what_makes_no_sense_is_refused(params):
+def test_contradicting_options_are_refused(params):
     with pytest.raises(file_tree.Unusable):
-        run(MadeUp(check_mode=True, **params))
+        run(Simulated(check_mode=True, **params))
 
 
 def test_a_folder_is_read_by_pattern_without_hidden_files(tmp_path):
@@ -146,14 +146,14 @@ def test_a_binary_is_sent_only_if_the_hosts_is_another(tmp_path):
     sent.write_bytes(b"\x00\xff")
     wanted = item(path, mode="0755")
     wanted["sha256"] = hashlib.sha256(b"\x00\xff").hexdigest()
-    first = run(MadeUp(files=[wanted]))
+    first = run(Simulated(files=[wanted]))
     assert (first.unsent, path.exists()) == ([str(path)], False)
     wanted["src"] = str(sent)
-    assert run(MadeUp(files=[wanted])).unsent == []
+    assert run(Simulated(files=[wanted])).unsent == []
     assert path.read_bytes() == b"\x00\xff"
     assert stat.S_IMODE(path.stat().st_mode) == 0o755
     wanted["src"] = None
-    again = run(MadeUp(files=[wanted]))
+    again = run(Simulated(files=[wanted]))
     assert (again.actions, again.unsent) == ([], [])
 
 
@@ -163,7 +163,7 @@ def test_a_file_with_a_wrong_checksum_is_not_written(tmp_path):
     wanted = item(path)
     wanted.update(sha256=hashlib.sha256(b"whole").hexdigest(), src=str(sent))
     with pytest.raises(file_tree.Unusable):
-        run(MadeUp(files=[wanted]))
+        run(Simulated(files=[wanted]))
     assert not path.exists()
 
 
@@ -180,10 +180,10 @@ def test_the_former_files_can_be_restored(tmp_path):
         item(same, "same\n"),
     ]
     tree = [item("tree", "beneath root\n")]
-    module = MadeUp(root=str(tmp_path / "root"), files=tree + wanted, return_private=True)
+    module = Simulated(root=str(tmp_path / "root"), files=tree + wanted, return_private=True)
     former = run(module).former
     assert [os.path.basename(one["path"]) for one in former] == ["kept", "gone", "new"]
-    run(MadeUp(files=[dict(item(one["path"], ""), **one) for one in former]))
+    run(Simulated(files=[dict(item(one["path"], ""), **one) for one in former]))
     assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("before\n", 0o600)
     assert (gone.read_text(), new.exists()) == ("gone\n", False)
 
@@ -191,7 +191,7 @@ def test_the_former_files_can_be_restored(tmp_path):
 def test_the_diff_of_a_removed_program_has_no_bytes_of_it(tmp_path):
     program = tmp_path / "program"
     program.write_bytes(b"\x7fELF\xb2\x00")
-    removed = run(MadeUp(state="absent", files=[item(program)]))
+    removed = run(Simulated(state="absent", files=[item(program)]))
     assert not program.exists()
     assert removed.former == []
     assert removed.diff[0]["before"] == "(6 bytes that are no text)\n"
@@ -222,7 +222,7 @@ def test_modes_are_octal_strings_or_numbers(tmp_path, mode, bits):
 def test_other_modes_are_refused_before_anything_is_changed(tmp_path, mode):
     good, bad = tmp_path / "good", tmp_path / "bad"
     with pytest.raises(file_tree.Unusable, match="octal string"):
-        run(MadeUp(files=[item(good), item(bad, mode=mode)]))
+        run(Simulated(files=[item(good), item(bad, mode=mode)]))
     assert not good.exists()
 
 
@@ -230,7 +230,7 @@ def test_a_file_without_content_is_refused(tmp_path):
     path = tmp_path / "a"
     path.write_text("content\n")
     with pytest.raises(file_tree.Unusable, match="neither content nor src"):
-        run(MadeUp(files=[item(path, content=None)]))
+        run(Simulated(files=[item(path, content=None)]))
     assert path.read_text() == "content\n"
     actions(files=[item(path, content="")])
     assert path.read_text() == ""
@@ -253,7 +253,7 @@ def test_only_regular_files_are_replaced(tmp_path, kind):
     make(path, kind)
     before = os.lstat(str(path))
     with pytest.raises(file_tree.Unwritable, match="not a regular file"):
-        run(MadeUp(files=[item(path)]))
+        run(Simulated(files=[item(path)]))
     assert os.lstat(str(path)).st_ino == before.st_ino
     if kind == "link":
         assert (tmp_path / "target").read_text() == "target\n"
@@ -264,7 +264,7 @@ def test_only_files_and_links_are_removed(tmp_path, kind):
     path = tmp_path / "a"
     make(path, kind)
     with pytest.raises(file_tree.Unwritable):
-        run(MadeUp(files=[item(path, state="absent")]))
+        run(Simulated(files=[item(path, state="absent")]))
     assert path.exists()
 
 
@@ -275,7 +275,7 @@ def test_a_link_is_removed_and_not_followed(tmp_path):
     assert (tmp_path / "target").read_text() == "target\n"
 
 
-def test_a_link_to_a_folder_is_a_stranger(tmp_path):
+def test_an_unlisted_link_to_a_folder_is_removed(tmp_path):
     root, other = tmp_path / "src" / "tree", tmp_path / "other"
     root.mkdir(parents=True)
     other.mkdir()
@@ -288,14 +288,14 @@ def test_a_link_to_a_folder_is_a_stranger(tmp_path):
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_what_others_may_not_read_is_not_returned(tmp_path, state):
+def test_content_that_others_cannot_read_is_not_returned(tmp_path, state):
     path = tmp_path / "secret"
     path.write_text("PASSWORD\n")
     path.chmod(0o600)
     wanted = [item(path, "NEW PASSWORD\n", mode="0600", state=state)]
-    asked = run(MadeUp(files=wanted, check_mode=True, return_private=True))
+    asked = run(Simulated(files=wanted, check_mode=True, return_private=True))
     assert asked.former[0]["content"] == "PASSWORD\n"
-    result = run(MadeUp(files=wanted)).result()
+    result = run(Simulated(files=wanted)).result()
     assert "PASSWORD" not in str(result)
     assert result["private"] == [str(path)]
     assert result["former"] == []
@@ -303,16 +303,16 @@ def test_what_others_may_not_read_is_not_returned(tmp_path, state):
 
 def test_a_file_that_becomes_private_is_not_shown(tmp_path):
     path = tmp_path / "secret"
-    result = run(MadeUp(files=[item(path, "PASSWORD\n", mode="0600")])).result()
+    result = run(Simulated(files=[item(path, "PASSWORD\n", mode="0600")])).result()
     assert "PASSWORD" not in str(result)
     assert result["former"] == [{"path": str(path), "state": "absent"}]
 
 
-class Real(MadeUp):
-    """With the ends of a real module."""
+class Real(Simulated):
+    """With exit_json and fail_json of a real module."""
 
     def __init__(self, **params):
-        MadeUp.__init__(self, **params)
+        Simulated.__init__(self, **params)
         self.ended = None
 
     def exit_json(self, **result):
@@ -353,7 +353,7 @@ def test_both_runs_are_reported_also_if_the_second_fails():
     assert (both["former"], both["diff"], both["failed"]) == ([1], [1, 2], True)
 
 
-def test_a_source_that_is_no_text_is_named(tmp_path):
+def test_a_source_that_is_not_text_is_named(tmp_path):
     (tmp_path / "a.c").write_bytes(b"\xff\xfe")
-    with pytest.raises(AnsibleActionFail, match=r"a\.c is not a text"):
+    with pytest.raises(AnsibleActionFail, match=r"a\.c is not UTF-8 text"):
         collect(str(tmp_path), ["*"])

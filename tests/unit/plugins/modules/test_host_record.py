@@ -128,7 +128,7 @@ def test_large_binary_and_linked_files(tmp_path):
     assert result["restore"] == []
 
 
-def test_what_is_no_file_is_refused_before_anything_is_recorded(tmp_path):
+def test_anything_but_a_file_is_refused_before_anything_is_recorded(tmp_path):
     with pytest.raises(Unusable, match="is neither a regular file nor a symbolic link"):
         host_record.run(Module(tmp_path, files=[str(tmp_path)]))
     with pytest.raises(Unusable, match="is not an absolute path"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel_module module on a made-up kernel: a /sys in a folder that the programs change.
+"""The kernel_module module on a simulated kernel: a /sys in a folder that the programs change.
 
 The real kernel loads and unloads the driver in the scenarios that run in VMs.
 """
@@ -66,7 +66,7 @@ class Host:
         self.missing = set()  # programs that are not installed
         self.fails = {}  # first words of a command -> exit status
         self.units = {"chrony.service": "active"}
-        self.shows = {}  # parameters that the kernel shows whatever modprobe was given
+        self.shows = {}  # parameters that the kernel shows instead of those given to modprobe
         self.ran = []
         self.put("sys/bus/pci/devices/{0}/vendor".format(ADDRESS), "0x1ded\n")
         self.put("sys/bus/pci/devices/{0}/device".format(ADDRESS), "0x500c\n")

@@ -9,7 +9,7 @@ from ansible_collections.cipu.clock.plugins.modules.time_daemon import Failed, S
 
 
 class Systemd:
-    """Plays systemctl over a table of units; there is no systemd where unit tests run."""
+    """Simulates systemctl on a table of units, since unit tests run without systemd."""
 
     check_mode = False
 

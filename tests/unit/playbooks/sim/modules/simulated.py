@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state of a simulated host, in place of DKMS, the kernel and chronyd.
 
-/simulated/state.json is the state, /simulated/log what was done in order, /simulated/fail.json the
+/simulated/state.json is the state, /simulated/log the actions in order, /simulated/fail.json the
 modules that fail, with the message of each.
 """
 
