@@ -184,4 +184,4 @@ module_pci_driver(cipu_driver);
 MODULE_DESCRIPTION("PTP clock of Alibaba Cloud CIPU");
 MODULE_AUTHOR("The cipu.clock authors");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION("0.2.0");

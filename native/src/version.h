@@ -2,7 +2,7 @@
 #ifndef CLOCKPROBE_VERSION_H
 #define CLOCKPROBE_VERSION_H
 
-#define CLOCKPROBE_VERSION "0.1.0"
+#define CLOCKPROBE_VERSION "0.2.0"
 
 /* Schema of the JSON. Raise it when a key changes or is removed, not when one is added. */
 #define CLOCKPROBE_SCHEMA 1

@@ -358,7 +358,7 @@ def test_usage(arguments: list[str], word: str) -> None:
 
 def test_help_and_version() -> None:
     assert "--openmetrics" in run("--help").stdout
-    assert run("--version").stdout == "clockprobe 0.1.0\n"
+    assert run("--version").stdout == "clockprobe 0.2.0\n"
 
 
 def test_this_very_host() -> None:

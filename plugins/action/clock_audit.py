@@ -122,15 +122,14 @@ class ActionModule(ActionBase):
             for kind in ("report_path", "html_path", "history_path")
             if args[kind]
         }
-        if self._task.check_mode:
-            return paths
         before = None
         if "html_path" in paths and os.path.isfile(paths.get("report_path", "")):
             before = _former(paths["report_path"])
         text = to_json(report)
         if "report_path" in paths:
             replace(paths["report_path"], text)
-        if "history_path" in paths:
+        # The report is of this audit, in check mode, too; the history keeps real ones.
+        if "history_path" in paths and not self._task.check_mode:
             history.append(
                 paths["history_path"],
                 report["taken_at_s"],

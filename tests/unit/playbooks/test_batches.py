@@ -28,7 +28,7 @@ def test_what_a_failed_batch_reverts_is_a_choice(two, revert, reverted):
             assert not host.path("/usr/local/bin/clockprobe").exists()
             assert not record.exists()
         else:
-            assert host.state()["loaded"] == "0.1.0", name
+            assert host.state()["loaded"] == "0.2.0", name
             # The former state stays recorded if the new one was not accepted.
             assert record.exists() == (name == "b")
     assert "chronyd does not start" in done.line

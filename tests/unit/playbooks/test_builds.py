@@ -4,7 +4,7 @@
 import pytest
 
 OPTIONS = {"cipu_driver_install_packages": False, "cipu_driver_build": "once"}
-ARCHIVE = "ptp_cipu-0.1.0-6.1.0-40-amd64-x86_64.dkms.tar.gz"
+ARCHIVE = "ptp_cipu-0.2.0-6.1.0-40-amd64-x86_64.dkms.tar.gz"
 
 
 def test_another_source_of_clockprobe_is_another_build(finished_fleet):
@@ -43,7 +43,7 @@ def test_kinds_that_share_a_kernel_and_archives_that_are_corrupt(kinds):
     done = kinds.play("rollout", "--limit", "d12", **OPTIONS)
     assert done.rc == 2
     assert f"{ARCHIVE} is corrupt: its checksum is not that of the build. Remove" in done.line
-    assert "dkms installed 0.1.0" not in host.log()
+    assert "dkms installed 0.2.0" not in host.log()
 
     # An archive without a checksum was not fetched completely, so it is built again.
     archive.with_name(archive.name + ".sha256").unlink()

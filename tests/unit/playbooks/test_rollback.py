@@ -11,9 +11,9 @@ OPTIONS = {"cipu_driver_install_packages": False, "cipu_rollout_health_timeout_s
 
 @pytest.fixture
 def upgraded(finished_fleet):
-    """A host with driver 0.1.0 and the source of a driver 0.1.1 on the controller."""
+    """A host with driver 0.2.0 and the source of a driver 0.2.1 on the controller."""
     conf = finished_fleet.collection / "driver/dkms.conf"
-    conf.write_text(re.sub("0[.]1[.]0", "0.1.1", conf.read_text()))
+    conf.write_text(re.sub("0[.]2[.]0", "0.2.1", conf.read_text()))
     return finished_fleet, finished_fleet.hosts["a"]
 
 
@@ -22,34 +22,34 @@ def test_an_interrupted_upgrade_rolls_back_to_the_first_state(upgraded):
     files = {name: data for name, data in host.files().items() if not name.startswith("simulated")}
     # P15: the controller dies after the driver was changed. Only the record is left.
     (host.root / "dies_after").write_text("kernel_module")
-    cut = fleet.play("rollout", cipu_driver_version="0.1.1", **OPTIONS)
+    cut = fleet.play("rollout", cipu_driver_version="0.2.1", **OPTIONS)
     assert cut.rc != 0
     (host.root / "dies_after").unlink()
     (host.root / "unreachable").unlink()
-    assert host.state()["loaded"] == "0.1.1"
+    assert host.state()["loaded"] == "0.2.1"
     record = json.loads(host.path("/var/lib/cipu-clock/before.json").read_text())
-    assert record["driver"]["installed"] == {"6.1.0-40-amd64": "0.1.0"}
+    assert record["driver"]["installed"] == {"6.1.0-40-amd64": "0.2.0"}
 
     host.write("/simulated/abnormal", "")
-    done = fleet.play("rollout", cipu_driver_version="0.1.1", **OPTIONS)
+    done = fleet.play("rollout", cipu_driver_version="0.2.1", **OPTIONS)
     assert done.rc == 2
     assert "The host was returned to its former state." in done.line
     # The former driver is installed and loaded before the new one is removed.
     steps = [line.split(" {")[0] for line in host.log()]
-    order = ["dkms installed 0.1.0", "kernel_module loaded", "chrony restored", "dkms absent 0.1.1"]
+    order = ["dkms installed 0.2.0", "kernel_module loaded", "chrony restored", "dkms absent 0.2.1"]
     assert steps[-4:] == order
-    assert host.state()["loaded"] == "0.1.0"
-    assert host.state()["dkms"] == {"6.1.0-40-amd64": "0.1.0"}
+    assert host.state()["loaded"] == "0.2.0"
+    assert host.state()["dkms"] == {"6.1.0-40-amd64": "0.2.0"}
     assert not host.path("/var/lib/cipu-clock/before.json").exists()
     after = {name: data for name, data in host.files().items() if not name.startswith("simulated")}
     changed = {name for name in set(files) | set(after) if files.get(name) != after.get(name)}
-    assert {name for name in changed if not name.startswith("usr/src/ptp_cipu-0.1.1/")} == set()
+    assert {name for name in changed if not name.startswith("usr/src/ptp_cipu-0.2.1/")} == set()
 
 
 def test_a_failed_rollback_keeps_the_record_and_says_what_to_do(upgraded):
     fleet, host = upgraded
     host.fails(kernel_module="the device does not answer")
-    done = fleet.play("rollout", cipu_driver_version="0.1.1", **OPTIONS)
+    done = fleet.play("rollout", cipu_driver_version="0.2.1", **OPTIONS)
     assert done.rc == 2
     assert (
         "The rollback failed too, in Load the former driver: the device does not answer."
@@ -62,7 +62,7 @@ def test_a_corrupt_record_changes_nothing(upgraded):
     fleet, host = upgraded
     host.write("/var/lib/cipu-clock/before.json", "{")
     before = host.files()
-    done = fleet.play("rollout", cipu_driver_version="0.1.1", **OPTIONS)
+    done = fleet.play("rollout", cipu_driver_version="0.2.1", **OPTIONS)
     assert done.rc == 2
     assert "before.json is corrupt and nothing was changed" in done.line
     assert host.files() == before

@@ -95,7 +95,7 @@ def test_packages_are_not_installed_where_text_says_so(fleet):
     done = fleet.play("rollout", "--extra-vars=cipu_driver_install_packages=false")
     assert done.rc == 2
     assert "Kernel 6.1.0-40-amd64 has no headers: install" in done.line
-    assert "dkms installed 0.1.0" not in host.log()
+    assert "dkms installed 0.2.0" not in host.log()
 
 
 @pytest.mark.parametrize(("tag", "accepted"), [("notest", True), ("run", False)])

@@ -17,11 +17,11 @@ from trials.rollout import Step
 
 PRINTED = """\
 daemon=chrony.service:412
-loaded=0.1.0
-installed=0.1.0
+loaded=0.2.0
+installed=0.2.0
 selected=CIPU
 dpkg=
-dkms=ptp_cipu/0.1.0, 6.12.1, x86_64;
+dkms=ptp_cipu/0.2.0, 6.12.1, x86_64;
 boot=1
 """
 

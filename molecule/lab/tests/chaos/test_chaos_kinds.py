@@ -13,8 +13,8 @@ from trials.kinds import KINDS, Outcome, trials
 from trials.rollout import Step, Trigger
 
 OLD = hosts.State(("systemd-timesyncd.service",))
-NEW = hosts.State(("chrony.service",), "0.1.0", "0.1.0", "CIPU")
-BROKEN = hosts.State(("chrony.service",), "0.1.0", "0.1.0", dpkg="chrony")
+NEW = hosts.State(("chrony.service",), "0.2.0", "0.2.0", "CIPU")
+BROKEN = hosts.State(("chrony.service",), "0.2.0", "0.2.0", dpkg="chrony")
 STEPS = [
     Step("Install chrony#1", "ansible.builtin.apt", True, False),
     Step("Check#1", "ansible.builtin.command", False, False),

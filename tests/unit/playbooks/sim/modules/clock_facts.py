@@ -26,7 +26,7 @@ def main():
     path = module.params["probe_path"]
     facts["taken_at_s"] = int(time.time())
     facts["chrony"]["tracking"]["ref_time_s"] = time.time() - 1.5
-    facts["probe"] = {"status": "ok", "path": path, "version": "0.1.0"}
+    facts["probe"] = {"status": "ok", "path": path, "version": "0.2.0"}
     if not os.path.isfile(path):
         facts["probe"] = {"status": "missing", "path": path}
     if not os.listdir("/sys/bus/pci/devices"):
