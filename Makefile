@@ -57,7 +57,7 @@ native: setup ## build clockprobe and test it, with sanitizers and property test
 driver: setup ## build and check the kernel module against every kernel
 	@$(MAKE) -C driver matrix
 
-artifact: setup ## build the archive of the collection that users install (CIPU_REPOSITORY=address of the repository)
+artifact: $(VENV)/.ready ## build the archive of the collection that users install (CIPU_REPOSITORY=address of the repository)
 	@tests/artifact
 
 eda: setup $(CACHE)/venv-eda/.ready ## test that ansible-rulebook audits the host of an alert (needs a Java runtime)

@@ -2,7 +2,7 @@
 """The table of checks. One entry is one check, everywhere: verdict, report and docs/health.md.
 
 To add a check, write its function beside its siblings (checks_device.py, checks_chrony.py or
-checks_host.py) and add one entry here. docs/health.md describes the steps.
+checks_host.py) and add one entry here. CONTRIBUTING.md describes the steps.
 """
 
 from collections import namedtuple

@@ -37,8 +37,9 @@ class Host:
         return subprocess.run(
             ["/bin/sh", self.script, verb],
             env={"PATH": path, **env},
-            capture_output=True,
-            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
             check=True,
         )
 

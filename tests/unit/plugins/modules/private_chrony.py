@@ -40,7 +40,9 @@ def start(main):
     """Start a chronyd that does not change the clock. Returns its exit status and output."""
     user = getpass.getuser()
     argv = [CHRONYD, "-x", "-U", "-u", user, "-f", str(main)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    # Python 3.6 knows neither capture_output nor text.
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    done = subprocess.run(argv, universal_newlines=True, check=False, timeout=30, **pipes)
     return done.returncode, done.stderr + done.stdout
 
 
