@@ -9,6 +9,7 @@ until it clears.
 import contextlib
 import json
 import os
+import shlex
 import socket
 import subprocess
 import time
@@ -78,11 +79,11 @@ def program(log: Path, *command: str) -> Iterator[None]:
 def forward(port: int) -> list[str]:
     """The ssh command that makes the node_exporter of node1 reachable at a local port."""
     host = json.loads(lab("inventory", "--list"))["_meta"]["hostvars"]["node1"]
-    options = str(host.get("ansible_ssh_common_args", "")).split()
+    options = shlex.split(host["ansible_ssh_common_args"])
     return [
         *("ssh", "-N", "-L", f"127.0.0.1:{port}:127.0.0.1:9100", "-p", str(host["ansible_port"])),
         *("-i", str(host["ansible_ssh_private_key_file"]), *options),
-        f"{host.get('ansible_user', 'root')}@{host['ansible_host']}",
+        f"{host['ansible_user']}@{host['ansible_host']}",
     ]
 
 
