@@ -357,3 +357,13 @@ def test_the_running_and_the_next_kernel_are_always_reported(tmp_path):
     assert len(releases) == 6
     assert {kernel["running"], kernel["next"]} == {RUNNING, "99.19.0"}
     assert {RUNNING, "99.19.0"} <= set(releases)
+
+
+@pytest.mark.parametrize("visible", [True, False])
+def test_a_module_is_missing_only_where_modules_can_be_seen(tmp_path, visible):
+    """The sandbox of the metrics service may hide /lib/modules."""
+    outputs = dict(OUTPUTS, **{"modinfo -k": Outcome(1, "")})
+    files = {} if not visible else {"lib/modules/{0}/modules.dep".format(RUNNING): ""}
+    (record,) = Simulated(tmp_path, files, outputs).facts()["kernel"]["bootable"]
+    assert record["release"] == RUNNING
+    assert record.get("has_module") == (False if visible else None)
