@@ -23,6 +23,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._health.row import (
 from ansible_collections.cipu.clock.plugins.plugin_utils._report import history, page
 from ansible_collections.cipu.clock.plugins.plugin_utils._report.load import (
     ReportError,
+    absolute,
     load,
     shown,
 )
@@ -118,7 +119,7 @@ class ActionModule(ActionBase):
     def write(self, report, args):
         """The files that the task asks for; returns their absolute paths."""
         paths = {
-            kind: _path(args[kind])
+            kind: absolute(args[kind])
             for kind in ("report_path", "html_path", "history_path")
             if args[kind]
         }
@@ -203,8 +204,3 @@ def _failure(names, fail_on):
         shown,
         " and {0} more".format(more) if more > 0 else "",
     )
-
-
-def _path(path):
-    """An absolute path. A relative one starts at the working directory of ansible-playbook."""
-    return os.path.join(os.environ.get("PWD") or os.getcwd(), os.path.expanduser(path))
