@@ -375,8 +375,7 @@ static int cipu_adjfine(struct ptp_clock_info *info, long scaled_ppm)
 	return -EOPNOTSUPP;
 }
 
-static int cipu_enable(struct ptp_clock_info *info, struct ptp_clock_request *req,
-		       int on)
+static int cipu_enable(struct ptp_clock_info *info, struct ptp_clock_request *req, int on)
 {
 	return -EOPNOTSUPP;
 }

@@ -54,8 +54,8 @@ static void cipu_event_maint_begin(struct cipu *cipu)
 {
 	cipu->maint_since = jiffies;
 	cipu->maint_deadline = jiffies + cipu->mt_tout;
-	cipu->maint_wait = clamp_t(unsigned long, cipu->mt_tout,
-				   CIPU_MAINT_WAIT_MIN, CIPU_MAINT_WAIT_MAX);
+	cipu->maint_wait = clamp_t(unsigned long, cipu->mt_tout, CIPU_MAINT_WAIT_MIN,
+				   CIPU_MAINT_WAIT_MAX);
 	cipu->maint_late = false;
 }
 
@@ -77,8 +77,7 @@ void cipu_event_check_maint(struct cipu *cipu)
 
 	dev_warn(&cipu->pdev->dev,
 		 "maintenance has lasted %u ms instead of at most %u ms: reads may fail until it ends\n",
-		 jiffies_to_msecs(jiffies - cipu->maint_since),
-		 jiffies_to_msecs(cipu->mt_tout));
+		 jiffies_to_msecs(jiffies - cipu->maint_since), jiffies_to_msecs(cipu->mt_tout));
 
 	cipu->maint_deadline = jiffies + cipu->maint_wait;
 	cipu->maint_wait = min_t(unsigned long, 2 * cipu->maint_wait, CIPU_MAINT_WAIT_MAX);

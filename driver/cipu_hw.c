@@ -37,15 +37,14 @@ static int cipu_hw_set_stat(struct cipu *cipu, u8 stat)
 
 	writeb(stat, cipu->base + CIPU_DEV_STAT);
 	ret = readb_poll_timeout(cipu->base + CIPU_DEV_STAT, now,
-				 now == stat || PCI_POSSIBLE_ERROR(now),
-				 CIPU_RESET_POLL_US, CIPU_RESET_TOUT_US);
+				 now == stat || PCI_POSSIBLE_ERROR(now), CIPU_RESET_POLL_US,
+				 CIPU_RESET_TOUT_US);
 	if (PCI_POSSIBLE_ERROR(now))
 		ret = -ENODEV;
 	else
 		WRITE_ONCE(cipu->cached.dev_stat, now);
 	if (ret && cipu_may_log(cipu))
-		dev_err(&cipu->pdev->dev, "device state is %#x after %u was written\n",
-			now, stat);
+		dev_err(&cipu->pdev->dev, "device state is %#x after %u was written\n", now, stat);
 	return ret;
 }
 
@@ -53,8 +52,7 @@ static int cipu_hw_set_stat(struct cipu *cipu, u8 stat)
  * A register may refuse its value because the reset has not settled yet, even
  * though dev_stat already reads RESET. So retry with exponential backoff.
  */
-static int cipu_hw_write_checked(struct cipu *cipu, unsigned int reg, u32 val,
-				 u32 *cached)
+static int cipu_hw_write_checked(struct cipu *cipu, unsigned int reg, u32 val, u32 *cached)
 {
 	unsigned long wait_us = CIPU_RESET_POLL_US;
 	u32 now;
@@ -88,8 +86,7 @@ void cipu_hw_set_thresh(struct cipu *cipu)
 	unsigned long flags;
 	u32 us = readl(cipu->base + CIPU_THRESH_US);
 
-	if (PCI_POSSIBLE_ERROR(us) &&
-	    PCI_POSSIBLE_ERROR(readb(cipu->base + CIPU_DEV_STAT)))
+	if (PCI_POSSIBLE_ERROR(us) && PCI_POSSIBLE_ERROR(readb(cipu->base + CIPU_DEV_STAT)))
 		return;
 
 	WRITE_ONCE(cipu->cached.thresh_us, us);
@@ -152,8 +149,7 @@ static u32 cipu_hw_env_ver(void)
 
 	if (sscanf(init_utsname()->release, "%u.%u.%u", &major, &minor, &patch) < 2)
 		return CIPU_ENV_LINUX;
-	return CIPU_ENV_LINUX | min(major, 255U) << 16 | min(minor, 255U) << 8 |
-	       min(patch, 255U);
+	return CIPU_ENV_LINUX | min(major, 255U) << 16 | min(minor, 255U) << 8 | min(patch, 255U);
 }
 
 /**
@@ -181,8 +177,8 @@ int cipu_hw_negotiate(struct cipu *cipu, u32 features)
 	ret = cipu_hw_write_checked(cipu, CIPU_GST_FEAT, features, &c->gst_feat);
 	if (ret) {
 		if (cipu_may_log(cipu))
-			dev_err(dev, "device accepts features %#x instead of %#x\n",
-				c->gst_feat, features);
+			dev_err(dev, "device accepts features %#x instead of %#x\n", c->gst_feat,
+				features);
 		return ret;
 	}
 
@@ -196,7 +192,8 @@ int cipu_hw_negotiate(struct cipu *cipu, u32 features)
 	ret = cipu_hw_write_checked(cipu, CIPU_DRV_VER, drv_ver, &c->drv_ver);
 	if (ret) {
 		if (cipu_may_log(cipu))
-			dev_err(dev, "device refuses driver version %#010x: it may block this version; override it with the module parameter drv_ver\n",
+			dev_err(dev,
+				"device refuses driver version %#010x: it may block this version; override it with the module parameter drv_ver\n",
 				drv_ver);
 		return ret;
 	}

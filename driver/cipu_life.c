@@ -70,8 +70,7 @@ static void cipu_reset_done(struct pci_dev *pdev)
 	cipu_put_up(pci_get_drvdata(pdev));
 }
 
-static pci_ers_result_t cipu_error_detected(struct pci_dev *pdev,
-					    pci_channel_state_t state)
+static pci_ers_result_t cipu_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
 	struct cipu *cipu = pci_get_drvdata(pdev);
 

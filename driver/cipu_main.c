@@ -36,8 +36,8 @@ static int cipu_map(struct cipu *cipu)
 
 	if (!(pci_resource_flags(pdev, 0) & IORESOURCE_MEM) ||
 	    pci_resource_len(pdev, 0) < CIPU_BAR_SIZE) {
-		dev_err(dev, "BAR 0 is not memory of at least %u bytes: %pR\n",
-			CIPU_BAR_SIZE, &pdev->resource[0]);
+		dev_err(dev, "BAR 0 is not memory of at least %u bytes: %pR\n", CIPU_BAR_SIZE,
+			&pdev->resource[0]);
 		return -EINVAL;
 	}
 
@@ -49,8 +49,7 @@ static int cipu_map(struct cipu *cipu)
 	if (ret)
 		return ret;
 
-	cipu->base = devm_ioremap(dev, pci_resource_start(pdev, 0),
-				  pci_resource_len(pdev, 0));
+	cipu->base = devm_ioremap(dev, pci_resource_start(pdev, 0), pci_resource_len(pdev, 0));
 	return cipu->base ? 0 : -ENOMEM;
 }
 
@@ -85,7 +84,7 @@ static int cipu_register(struct cipu *cipu)
 	clock = ptp_clock_register(&cipu->info, &cipu->pdev->dev);
 	if (IS_ERR(clock))
 		return PTR_ERR(clock);
-	if (!clock)	/* kernel without PTP clocks */
+	if (!clock) /* kernel without PTP clocks */
 		return -EOPNOTSUPP;
 	cipu->clock = clock;
 	return 0;

@@ -29,7 +29,7 @@ static bool cipu_watch_check_state(struct cipu *cipu)
 		return false;
 
 	stat = readb(cipu->base + CIPU_DEV_STAT);
-	if (PCI_POSSIBLE_ERROR(stat))	/* may be a lost reply */
+	if (PCI_POSSIBLE_ERROR(stat)) /* may be a lost reply */
 		stat = readb(cipu->base + CIPU_DEV_STAT);
 	if (stat == CIPU_STAT_DRIVER_OK)
 		return true;
@@ -204,7 +204,8 @@ static void cipu_overdue_work(struct work_struct *work)
 
 	mutex_lock(&cipu->mutex);
 	if (READ_ONCE(cipu->state) == CIPU_ASLEEP) {
-		dev_err(&cipu->pdev->dev, "PCI error recovery did not finish: the driver checks the function itself\n");
+		dev_err(&cipu->pdev->dev,
+			"PCI error recovery did not finish: the driver checks the function itself\n");
 		cipu_clock_set_state(cipu, CIPU_STALE);
 		cipu_watch_look(cipu);
 	}
@@ -256,8 +257,8 @@ int cipu_watch_request_irqs(struct cipu *cipu)
 	if (ret)
 		goto free_vectors;
 
-	ret = pci_request_irq(pdev, CIPU_VEC_SYNC, NULL, cipu_sync_thread, cipu,
-			      "ptp_cipu-sync@%s", pci_name(pdev));
+	ret = pci_request_irq(pdev, CIPU_VEC_SYNC, NULL, cipu_sync_thread, cipu, "ptp_cipu-sync@%s",
+			      pci_name(pdev));
 	if (ret)
 		goto free_thresh;
 

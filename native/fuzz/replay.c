@@ -82,7 +82,7 @@ int main(int argc, char **argv)
 		if (replay(argv[i]))
 			return 1;
 	}
-	printf("%s: %d seeds, %d mutations each: %d passed, 0 failed\n", argv[0], argc - 1, MUTATIONS,
-	       argc - 1);
+	printf("%s: %d seeds, %d mutations each: %d passed, 0 failed\n", argv[0], argc - 1,
+	       MUTATIONS, argc - 1);
 	return argc < 2;
 }

@@ -35,8 +35,8 @@ void collect_defaults(struct collect_params *params)
 bool collected_is_sane(const struct collected *c)
 {
 	return c->n_samples <= COLLECT_MAX_SAMPLES && c->n_errnos <= COLLECT_MAX_ERRNOS &&
-	       c->system_tick_ns >= 0 &&
-	       c->method >= PHC_METHOD_NONE && c->method <= PHC_METHOD_BASIC;
+	       c->system_tick_ns >= 0 && c->method >= PHC_METHOD_NONE &&
+	       c->method <= PHC_METHOD_BASIC;
 }
 
 static void count_errno(struct collected *out, int number)

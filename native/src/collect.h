@@ -17,10 +17,10 @@
 
 struct collect_params {
 	enum sysclock clock;
-	unsigned samples;          /* wanted */
+	unsigned samples;	   /* wanted */
 	unsigned samples_per_call; /* the ioctl gives up at the first that fails: 3 to 5 */
-	int64_t spacing_ns;        /* between calls */
-	int64_t budget_ns;         /* no call begins later than this */
+	int64_t spacing_ns;	   /* between calls */
+	int64_t budget_ns;	   /* no call begins later than this */
 };
 
 /*
@@ -61,7 +61,7 @@ struct collected {
 	double adjustment_ppb; /* of the PHC's frequency */
 	int64_t start_raw_ns;
 	int64_t end_raw_ns;
-	unsigned tried;     /* samples asked for */
+	unsigned tried;	    /* samples asked for */
 	unsigned own_reads; /* least number of reads of the PHC that this run caused */
 	unsigned negative;  /* samples dropped because post was before pre */
 	bool system_clock_stepped;

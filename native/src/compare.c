@@ -58,8 +58,8 @@ static int find_clocks(const struct probe_options *options, const char *const na
 	for (unsigned side = 0; side < 2 && !err; side++) {
 		if (find_clock(options->root, &found, names[side], &c->info[side]))
 			continue;
-		snprintf(c->reason, sizeof(c->reason), "there is no clock %.64s%s%.70s", names[side],
-			 found.problems.n ? "; " : "",
+		snprintf(c->reason, sizeof(c->reason), "there is no clock %.64s%s%.70s",
+			 names[side], found.problems.n ? "; " : "",
 			 found.problems.n ? found.problems.text[0] : "");
 		err = -ENOENT;
 	}
@@ -165,8 +165,8 @@ int compare_run(const struct probe_options *options, const char *const names[2],
 		if (!c->collected[i].open_error)
 			continue;
 		c->status = MEASUREMENT_FAILED;
-		measure_reason_of_open_error(c->collected[i].open_error, c->info[i].node,
-					     c->reason, sizeof(c->reason));
+		measure_reason_of_open_error(c->collected[i].open_error, c->info[i].node, c->reason,
+					     sizeof(c->reason));
 		return 0;
 	}
 	if (end != CHILD_DONE)

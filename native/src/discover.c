@@ -25,7 +25,7 @@
 const char *clock_kind_name(enum clock_kind kind)
 {
 	static const char *const names[] = {
-		[CLOCK_UNKNOWN] = "unknown", [CLOCK_CIPU] = "cipu", [CLOCK_VMCLOCK] = "vmclock",
+		[CLOCK_UNKNOWN] = "unknown", [CLOCK_CIPU] = "cipu",	[CLOCK_VMCLOCK] = "vmclock",
 		[CLOCK_KVM] = "kvm",	     [CLOCK_HYPERV] = "hyperv", [CLOCK_ENA] = "ena",
 		[CLOCK_VMWARE] = "vmware",   [CLOCK_GVE] = "gve",	[CLOCK_NIC] = "nic",
 	};
@@ -45,9 +45,12 @@ enum clock_kind clock_kind_of(const char *name, const char *driver, bool has_net
 		const char *name_prefix;
 		enum clock_kind kind;
 	} names[] = {
-		{ "ptp_cipu", CLOCK_CIPU },    { "vmclock", CLOCK_VMCLOCK },
-		{ "KVM virtual PTP", CLOCK_KVM }, { "hyperv", CLOCK_HYPERV },
-		{ "ena-ptp-", CLOCK_ENA },     { "ptp_vmw", CLOCK_VMWARE },
+		{ "ptp_cipu", CLOCK_CIPU },
+		{ "vmclock", CLOCK_VMCLOCK },
+		{ "KVM virtual PTP", CLOCK_KVM },
+		{ "hyperv", CLOCK_HYPERV },
+		{ "ena-ptp-", CLOCK_ENA },
+		{ "ptp_vmw", CLOCK_VMWARE },
 		{ "gve", CLOCK_GVE },
 	};
 
@@ -187,8 +190,8 @@ static void read_device(const char *root, struct discovery *d, struct clock_info
 	char path[TEXT_PATH_SIZE], base[DISCOVER_NAME_SIZE];
 	int err;
 
-	snprintf(c->device_directory, sizeof(c->device_directory),
-		 CLASS_DIRECTORY "/ptp%u/device", c->index);
+	snprintf(c->device_directory, sizeof(c->device_directory), CLASS_DIRECTORY "/ptp%u/device",
+		 c->index);
 	if (text_link_base(root, c->device_directory, base, sizeof(base)) && is_pci_address(base))
 		text_copy(c->pci_address, sizeof(c->pci_address), base);
 	snprintf(path, sizeof(path), "%s/driver", c->device_directory);

@@ -250,7 +250,8 @@ static bool intersect(const struct collected *c, int64_t at_raw_ns, int64_t marg
 	struct constraints k;
 
 	fit->at_raw_ns = at_raw_ns;
-	return make_constraints(c, at_raw_ns, first->phc_ns - sample_raw_ns(first), margin_ns, &k) &&
+	return make_constraints(c, at_raw_ns, first->phc_ns - sample_raw_ns(first), margin_ns,
+				&k) &&
 	       fit_lines(&k, fit);
 }
 
@@ -319,7 +320,8 @@ void estimate_offset(const struct collected *c, int64_t margin_ns, struct estima
 	e->at_sys_ns = middle_ns(least);
 	e->least_bracket_ns = bracket_ns(least);
 	e->offset_ns = least->phc_ns - e->at_sys_ns;
-	e->uncertainty_ns = half_bracket(least, steepest(&e->fit) + (double)c->slew_limit_ppb / 1e9) +
+	e->uncertainty_ns = half_bracket(least,
+					 steepest(&e->fit) + (double)c->slew_limit_ppb / 1e9) +
 			    margin_ns;
 	e->narrow_mean_ns = narrow_mean(c);
 	e->interval.lo_ns = e->fit.offset.lo_ns - least->raw_hi_ns;
@@ -350,16 +352,17 @@ static void best_pair(const struct collected *a, const struct collected *b, doub
 
 	d->uncertainty_ns = INT64_MAX;
 	for (unsigned i = 0; i < a->n_samples; i++) {
-		int64_t half_a_ns, offset_a_ns = sample_offset_ns(&a->samples[i], slope, &half_a_ns);
+		int64_t half_a_ns;
+		int64_t offset_a_ns = sample_offset_ns(&a->samples[i], slope, &half_a_ns);
 		int64_t at_a_ns = sample_raw_ns(&a->samples[i]);
 
 		for (unsigned j = 0; j < b->n_samples; j++) {
-			int64_t half_b_ns, offset_b_ns =
-				sample_offset_ns(&b->samples[j], slope, &half_b_ns);
+			int64_t half_b_ns;
+			int64_t offset_b_ns = sample_offset_ns(&b->samples[j], slope, &half_b_ns);
 			int64_t apart_ns = llabs(sample_raw_ns(&b->samples[j]) - at_a_ns);
 			/* each clock is extrapolated to the middle between the two samples */
-			int64_t bound_ns =
-				half_a_ns + half_b_ns + (int64_t)ceil((double)apart_ns * slope);
+			int64_t bound_ns = half_a_ns + half_b_ns +
+					   (int64_t)ceil((double)apart_ns * slope);
 
 			if (bound_ns >= d->uncertainty_ns)
 				continue;
@@ -374,8 +377,8 @@ static void best_pair(const struct collected *a, const struct collected *b, doub
 	d->at_sys_ns = middle_ns(best_a) + (d->at_raw_ns - raw_a_ns);
 }
 
-void estimate_difference(const struct collected *a, const struct collected *b,
-			 int64_t margin_a_ns, int64_t margin_b_ns, struct difference *d)
+void estimate_difference(const struct collected *a, const struct collected *b, int64_t margin_a_ns,
+			 int64_t margin_b_ns, struct difference *d)
 {
 	struct raw_fit fit_a, fit_b;
 

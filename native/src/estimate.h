@@ -75,7 +75,7 @@ struct difference {
 	struct interval interval; /* from the intersections of both */
 };
 
-void estimate_difference(const struct collected *a, const struct collected *b,
-			 int64_t margin_a_ns, int64_t margin_b_ns, struct difference *d);
+void estimate_difference(const struct collected *a, const struct collected *b, int64_t margin_a_ns,
+			 int64_t margin_b_ns, struct difference *d);
 
 #endif

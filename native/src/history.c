@@ -77,9 +77,9 @@ static bool was_set(const struct measurement *m, const struct frequency *f)
 {
 	if (fabs(f->ppb) - f->uncertainty_ppb > SET_LIMIT_PPB)
 		return true;
-	return m->has_frequency && fabs(f->ppb - m->frequency_ppb) >
-					   f->uncertainty_ppb + m->frequency_uncertainty_ppb +
-						   WANDER_PPB;
+	return m->has_frequency &&
+	       fabs(f->ppb - m->frequency_ppb) >
+		       f->uncertainty_ppb + m->frequency_uncertainty_ppb + WANDER_PPB;
 }
 
 static bool has_jumped(const struct state_clock *before, const struct frequency *f)

@@ -66,7 +66,8 @@ static int finish_output(const struct options *options, struct output *out, int 
 
 	if (!err)
 		return status;
-	return complain_of_file("the result", options->output_path ? options->output_path : "", err);
+	return complain_of_file("the result", options->output_path ? options->output_path : "",
+				err);
 }
 
 static void write_probe(FILE *file, enum format format, const struct probe *probe)

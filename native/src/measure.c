@@ -159,7 +159,8 @@ void measure_estimate(struct measurement *m, const struct cipu *cipu)
 		measure_fail(m, "the device does not answer: its registers read 0xffffffff");
 		return;
 	}
-	m->has_claimed_precision = cipu && cipu_claimed_precision_ns(cipu, &m->claimed_precision_ns);
+	m->has_claimed_precision = cipu &&
+				   cipu_claimed_precision_ns(cipu, &m->claimed_precision_ns);
 	estimate_offset(&m->collected, margin_ns(&m->collected, m->claimed_precision_ns), e);
 	m->status = measure_status(e->status, &reason);
 	if (reason)

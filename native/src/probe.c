@@ -24,10 +24,8 @@
 const char *measurement_status_name(enum measurement_status status)
 {
 	static const char *const names[] = {
-		[MEASUREMENT_OK] = "ok",
-		[MEASUREMENT_INCONSISTENT] = "inconsistent",
-		[MEASUREMENT_STEPPED] = "stepped",
-		[MEASUREMENT_FAILED] = "failed",
+		[MEASUREMENT_OK] = "ok",	   [MEASUREMENT_INCONSISTENT] = "inconsistent",
+		[MEASUREMENT_STEPPED] = "stepped", [MEASUREMENT_FAILED] = "failed",
 		[MEASUREMENT_SKIPPED] = "skipped",
 	};
 

@@ -37,7 +37,7 @@ struct measurement {
 	char reason[PROBE_REASON_SIZE]; /* empty: none */
 	struct collected collected;
 	struct estimate estimate;
-	const char *hint;		/* NULL: none */
+	const char *hint; /* NULL: none */
 	bool has_claimed_precision;
 	int64_t claimed_precision_ns;
 	bool has_frequency;

@@ -116,8 +116,7 @@ static void write_measurement(struct json *j, const struct measurement *m)
 	json_i64(j, "system_tick_ns", c->system_tick_ns, c->system_tick_ns);
 	json_i64(j, "duration_ns", has_run(c), c->end_raw_ns - c->start_raw_ns);
 	json_double(j, "frequency_ppb", m->has_frequency, m->frequency_ppb);
-	json_double(j, "frequency_uncertainty_ppb", m->has_frequency,
-		    m->frequency_uncertainty_ppb);
+	json_double(j, "frequency_uncertainty_ppb", m->has_frequency, m->frequency_uncertainty_ppb);
 	json_i64(j, "frequency_baseline_ns", m->has_frequency, m->frequency_baseline_ns);
 	json_end_object(j);
 }
@@ -342,7 +341,8 @@ void report_comparison_json(FILE *file, const struct comparison *c)
 	json_string(&j, "status", measurement_status_name(c->status));
 	json_string(&j, "reason", c->reason);
 	write_difference(&j, &c->difference, c->status == MEASUREMENT_OK);
-	json_i64(&j, "duration_ns", has_run(&c->collected[0]), c->collected[0].end_raw_ns - c->collected[0].start_raw_ns);
+	json_i64(&j, "duration_ns", has_run(&c->collected[0]),
+		 c->collected[0].end_raw_ns - c->collected[0].start_raw_ns);
 	write_side(&j, "a", &c->info[0], &c->collected[0]);
 	write_side(&j, "b", &c->info[1], &c->collected[1]);
 	json_end_object(&j);

@@ -184,7 +184,8 @@ static void write_brackets(FILE *file, const struct probe *probe)
 			{ "1", e->bracket.max_ns },
 		};
 
-		for (unsigned row = 0; e->has_bracket && row < sizeof(rows) / sizeof(rows[0]); row++) {
+		for (unsigned row = 0; e->has_bracket && row < sizeof(rows) / sizeof(rows[0]);
+		     row++) {
 			fprintf(file,
 				"clockprobe_read_bracket_seconds{clock=\"ptp%u\",quantile=\"%s\"} ",
 				probe->clocks[i].info.index, rows[row].quantile);
@@ -232,7 +233,8 @@ static void write_conditions(FILE *file, const struct probe *probe)
 		const struct cipu_value *sync = &c->cipu.registers[CIPU_SYNC_STAT];
 
 		for (unsigned b = 0; c->has_cipu && sync->known && b < CIPU_N_CONDITIONS; b++)
-			fprintf(file, "clockprobe_cipu_condition{clock=\"ptp%u\",condition=\"%s\"} %d\n",
+			fprintf(file,
+				"clockprobe_cipu_condition{clock=\"ptp%u\",condition=\"%s\"} %d\n",
 				c->info.index, cipu_conditions[b].name,
 				!!(sync->value & cipu_conditions[b].bit));
 	}
@@ -240,7 +242,8 @@ static void write_conditions(FILE *file, const struct probe *probe)
 
 static void write_counters(FILE *file, const struct probe *probe)
 {
-	family(file, "cipu_events", "counter", "Events that the driver counted since it was loaded.");
+	family(file, "cipu_events", "counter",
+	       "Events that the driver counted since it was loaded.");
 	for (unsigned i = 0; i < probe->n_clocks; i++) {
 		const struct probed_clock *c = &probe->clocks[i];
 
@@ -249,7 +252,8 @@ static void write_counters(FILE *file, const struct probe *probe)
 				fprintf(file,
 					"clockprobe_cipu_events_total{clock=\"ptp%u\",event=\"%s\"} %" PRIu64
 					"\n",
-					c->info.index, cipu_counter_name(n), c->cipu.counters[n].value);
+					c->info.index, cipu_counter_name(n),
+					c->cipu.counters[n].value);
 		}
 	}
 }
@@ -288,11 +292,13 @@ static void write_host(FILE *file, const struct probe *probe)
 	family(file, "last_run_timestamp_seconds", "gauge", "Unix time at which the run began.");
 	fputs("clockprobe_last_run_timestamp_seconds ", file);
 	seconds(file, probe->host.taken_at_ns);
-	family(file, "problems", "gauge", "Problems that kept clockprobe from measuring everything.");
+	family(file, "problems", "gauge",
+	       "Problems that kept clockprobe from measuring everything.");
 	fprintf(file, "clockprobe_problems %u\n", probe->problems.n);
 	if (!probe->host.has_steal)
 		return;
-	family(file, "cpu_steal_ratio", "gauge", "CPU time that the hypervisor took during the run.");
+	family(file, "cpu_steal_ratio", "gauge",
+	       "CPU time that the hypervisor took during the run.");
 	fprintf(file, "clockprobe_cpu_steal_ratio %.17g\n", probe->host.steal_pct / 100);
 }
 

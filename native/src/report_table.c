@@ -51,8 +51,9 @@ static void print_clock_line(FILE *file, const struct probed_clock *c)
 	}
 	fprintf(file, "%-6s %-8s %-16s %-13s %-13s %14s %12s  %-9s %u/%u\n", c->info.node + 5,
 		clock_kind_name(c->info.kind), printable(c->info.name, name, sizeof(name)),
-		*c->info.pci_address ? c->info.pci_address : "-", measurement_status_name(m->status),
-		offset, bound, method ? method : "-", m->collected.n_samples, m->collected.tried);
+		*c->info.pci_address ? c->info.pci_address : "-",
+		measurement_status_name(m->status), offset, bound, method ? method : "-",
+		m->collected.n_samples, m->collected.tried);
 }
 
 static void print_measurement(FILE *file, const struct measurement *m)

@@ -145,7 +145,8 @@ bool state_parse(const char *text, size_t length, struct state *state)
 		char copy[256];
 
 		if (newline + 1 == end)
-			return !is_first && is_complete(&parser) && check_end(text, line, line_length);
+			return !is_first && is_complete(&parser) &&
+			       check_end(text, line, line_length);
 		if (line_length >= sizeof(copy) || memchr(line, '\0', line_length))
 			return false;
 		memcpy(copy, line, line_length);

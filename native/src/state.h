@@ -30,7 +30,7 @@ struct state_clock {
 	unsigned index;
 	uint64_t registration;
 	struct state_point points[STATE_N_POINTS];
-	bool has_frequency; /* between the two latest points */
+	bool has_frequency;    /* between the two latest points */
 	int64_t frequency_ppt; /* 1e-12: integers survive a text file unchanged */
 	int64_t frequency_uncertainty_ppt;
 };

@@ -110,7 +110,7 @@ const char *vmclock_smearing_name(uint64_t hint)
 
 const char *vmclock_leap_name(uint64_t indicator)
 {
-	static const char *const names[] = { "none",	"pre_positive",	 "pre_negative",
+	static const char *const names[] = { "none",	 "pre_positive",  "pre_negative",
 					     "positive", "post_positive", "post_negative" };
 
 	return NAME_OF(names, indicator);

@@ -106,9 +106,9 @@ static void a_clock_has_many_names(void **state)
 	assert_int_equal(c->kind, CLOCK_NIC);
 	assert_int_equal(c->n_links, 1);
 	assert_string_equal(c->links[0], "/dev/hyperv0");
-	for (const char *const *name = (const char *const[]){ "ptp0", "/dev/ptp0", "eth0", "enp0s5",
-							      "0000:00:05.0", "/dev/hyperv0",
-							      "/dev/clock/nic", NULL };
+	for (const char *const *name =
+		     (const char *const[]){ "ptp0", "/dev/ptp0", "eth0", "enp0s5", "0000:00:05.0",
+					    "/dev/hyperv0", "/dev/clock/nic", NULL };
 	     *name; name++)
 		assert_true(clock_has_name(root, c, *name));
 	for (const char *const *name = (const char *const[]){ "", "ptp1", "eth", "/dev/elsewhere",
@@ -266,9 +266,15 @@ static void kinds_follow_name_driver_and_network(void **state)
 
 static void pci_addresses_have_their_form(void **state)
 {
-	static const char *const bad[] = { "", "0000:00:10", "0000:00:10.", "0000:00:10.00",
-					   "000:00:10.0", "0000-00:10.0", "000000000:00:10.0",
-					   "virtio0", "0000:0g:10.0" };
+	static const char *const bad[] = { "",
+					   "0000:00:10",
+					   "0000:00:10.",
+					   "0000:00:10.00",
+					   "000:00:10.0",
+					   "0000-00:10.0",
+					   "000000000:00:10.0",
+					   "virtio0",
+					   "0000:0g:10.0" };
 
 	(void)state;
 	assert_true(is_pci_address("0000:00:10.0"));

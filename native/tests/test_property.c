@@ -109,13 +109,15 @@ static void check_even_clocks(uint64_t seed, double *width_sum, unsigned *n_ok)
 		return;
 	}
 	assert_seed(sim_truth_within(&phc, e.at_sys_ns, e.offset_ns - e.uncertainty_ns,
-				     e.offset_ns + e.uncertainty_ns), seed);
+				     e.offset_ns + e.uncertainty_ns),
+		    seed);
 	assert_seed(sim_truth_within(&phc, e.at_sys_ns, e.interval.lo_ns, e.interval.hi_ns), seed);
 	assert_seed(e.interval.hi_ns - e.interval.lo_ns <= 2 * e.uncertainty_ns, seed);
 	slope = phc.track.drift_ppb;
 	assert_seed(slope >= e.frequency_ppb - e.frequency_uncertainty_ppb - 0.01, seed);
 	assert_seed(slope <= e.frequency_ppb + e.frequency_uncertainty_ppb + 0.01, seed);
-	*width_sum += (double)(e.interval.hi_ns - e.interval.lo_ns) / (2.0 * (double)e.uncertainty_ns);
+	*width_sum += (double)(e.interval.hi_ns - e.interval.lo_ns) /
+		      (2.0 * (double)e.uncertainty_ns);
 	(*n_ok)++;
 }
 
@@ -158,12 +160,13 @@ static void step_of_the_phc_is_seen_or_harmless(void **state)
 		half_ns = e.least_bracket_ns / 2 + 1;
 		assert_seed(sim_truth_within(&phc, e.at_sys_ns, e.offset_ns - e.uncertainty_ns,
 					     e.offset_ns + e.uncertainty_ns) ||
-			    sim_truth_within(&phc, e.at_sys_ns - half_ns,
-					     e.offset_ns - e.uncertainty_ns - 1000,
-					     e.offset_ns + e.uncertainty_ns + 1000) ||
-			    sim_truth_within(&phc, e.at_sys_ns + half_ns,
-					     e.offset_ns - e.uncertainty_ns - 1000,
-					     e.offset_ns + e.uncertainty_ns + 1000), seed);
+				    sim_truth_within(&phc, e.at_sys_ns - half_ns,
+						     e.offset_ns - e.uncertainty_ns - 1000,
+						     e.offset_ns + e.uncertainty_ns + 1000) ||
+				    sim_truth_within(&phc, e.at_sys_ns + half_ns,
+						     e.offset_ns - e.uncertainty_ns - 1000,
+						     e.offset_ns + e.uncertainty_ns + 1000),
+			    seed);
 	}
 	print_message("%u of %u runs called inconsistent\n", inconsistent, seeds);
 	assert_true(inconsistent > seeds / 10);
@@ -194,7 +197,8 @@ static void step_of_the_system_clock_is_repeated(void **state)
 		if (e.status != ESTIMATE_OK)
 			continue;
 		assert_seed(sim_truth_within(&phc, e.at_sys_ns, e.offset_ns - e.uncertainty_ns,
-					     e.offset_ns + e.uncertainty_ns), seed);
+					     e.offset_ns + e.uncertainty_ns),
+			    seed);
 		assert_seed(sim_truth_within(&phc, e.at_sys_ns, e.interval.lo_ns, e.interval.hi_ns),
 			    seed);
 	}

@@ -22,13 +22,15 @@ static void fill(struct state *s)
 	s->disruption_marker = 0xfeedfacecafebeef;
 	s->n_clocks = 2;
 	s->clocks[0] = (struct state_clock){ .index = 0, .registration = 1234 };
-	s->clocks[1] = (struct state_clock){ .index = 7, .registration = UINT64_MAX,
-					     .has_frequency = true, .frequency_ppt = -15000,
+	s->clocks[1] = (struct state_clock){ .index = 7,
+					     .registration = UINT64_MAX,
+					     .has_frequency = true,
+					     .frequency_ppt = -15000,
 					     .frequency_uncertainty_ppt = 20 };
 	for (unsigned p = 0; p < STATE_N_POINTS; p++) {
 		s->clocks[0].points[p] = (struct state_point){ 5000 + p, -70, 70 };
-		s->clocks[1].points[p] =
-			(struct state_point){ INT64_MAX, -INT64_MAX, INT64_MAX - p };
+		s->clocks[1].points[p] = (struct state_point){ INT64_MAX, -INT64_MAX,
+							       INT64_MAX - p };
 	}
 }
 
@@ -237,9 +239,9 @@ static void hostile_points_do_no_harm(void **state)
 
 		apply(s, 1000, 0);
 		for (unsigned p = 0; p < STATE_N_POINTS; p++)
-			s->clocks[0].points[p] = (struct state_point){
-				values[i % N_OF(values)], -INT64_MAX, values[i / N_OF(values)]
-			};
+			s->clocks[0].points[p] = (struct state_point){ values[i % N_OF(values)],
+								       -INT64_MAX,
+								       values[i / N_OF(values)] };
 		apply(s, 2000, 1700000000000000000);
 		assert_int_equal(s->n_clocks, 1);
 	}

@@ -16,12 +16,24 @@ static void numbers_are_read_whole_or_not_at_all(void **state)
 		const char *text;
 		uint64_t value;
 	} good[] = {
-		{ "0", 0 },	     { "17", 17 },
-		{ "0x1ded", 0x1ded }, { "0XfF", 255 },
-		{ "18446744073709551615", UINT64_MAX }, { "0xffffffffffffffff", UINT64_MAX },
+		{ "0", 0 },
+		{ "17", 17 },
+		{ "0x1ded", 0x1ded },
+		{ "0XfF", 255 },
+		{ "18446744073709551615", UINT64_MAX },
+		{ "0xffffffffffffffff", UINT64_MAX },
 	};
-	static const char *const bad[] = { "", "0x", "-1", "+1", " 1", "1 ", "1\n", "0x1g",
-					   "18446744073709551616", "0x10000000000000000", "1e3" };
+	static const char *const bad[] = { "",
+					   "0x",
+					   "-1",
+					   "+1",
+					   " 1",
+					   "1 ",
+					   "1\n",
+					   "0x1g",
+					   "18446744073709551616",
+					   "0x10000000000000000",
+					   "1e3" };
 	uint64_t value;
 
 	(void)state;
@@ -120,8 +132,13 @@ static void steal_is_never_more_than_all(void **state)
 
 static void steal_of_rubbish_is_not_known(void **state)
 {
-	static const char *const bad[] = { "", "cpu", "cpu ", "cpu  1 2 3 4 5 6 7\n", "cpu0 1 2 3 4 5 6 7 8",
-					   "cpu  1 2 3 x 5 6 7 8", "cpu  -1 2 3 4 5 6 7 8",
+	static const char *const bad[] = { "",
+					   "cpu",
+					   "cpu ",
+					   "cpu  1 2 3 4 5 6 7\n",
+					   "cpu0 1 2 3 4 5 6 7 8",
+					   "cpu  1 2 3 x 5 6 7 8",
+					   "cpu  -1 2 3 4 5 6 7 8",
 					   "cpu  18446744073709551615 1 0 0 0 0 0 0",
 					   "cpu  99999999999999999999 1 0 0 0 0 0 0" };
 	struct cpu_ticks ticks;

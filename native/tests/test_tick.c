@@ -86,7 +86,8 @@ static void the_limit_covers_the_pll_of_the_kernel(void **state)
 
 		for (unsigned second = 0; second < 30; second++) {
 			double slew_ppb = offset_ns / pow(2, 2 + (double)constant);
-			struct timex tx = { .tick = 10000, .constant = constant,
+			struct timex tx = { .tick = 10000,
+					    .constant = constant,
 					    .status = STA_PLL | STA_NANO };
 
 			/* before the share of this second was taken off, and after */
@@ -95,7 +96,7 @@ static void the_limit_covers_the_pll_of_the_kernel(void **state)
 			offset_ns -= slew_ppb;
 			tx.offset = (long)offset_ns;
 			assert_true((double)slew_limit_ppb(&tx) >= slew_ppb);
-			/* in microseconds, and without STA_PLL: the offset is applied all the same */
+			/* in microseconds, and without STA_PLL: the offset is applied anyway */
 			tx.status = 0;
 			tx.offset = (long)ceil(offset_ns / 1000);
 			assert_true((double)slew_limit_ppb(&tx) >= slew_ppb);

@@ -105,10 +105,14 @@ static void each_field_needs_its_size(void **state)
 		unsigned size;
 		bool status, tai, fraction, max_error, generation;
 	} rows[] = {
-		{ 32, false, false, false, false, false }, { 34, false, false, false, false, false },
-		{ 35, true, false, false, false, false },  { 38, true, true, false, false, false },
-		{ 87, true, true, false, false, false },   { 88, true, true, true, false, false },
-		{ 104, true, true, true, true, false },	   { 112, true, true, true, true, true },
+		{ 32, false, false, false, false, false },
+		{ 34, false, false, false, false, false },
+		{ 35, true, false, false, false, false },
+		{ 38, true, true, false, false, false },
+		{ 87, true, true, false, false, false },
+		{ 88, true, true, true, false, false },
+		{ 104, true, true, true, true, false },
+		{ 112, true, true, true, true, true },
 	};
 
 	(void)state;

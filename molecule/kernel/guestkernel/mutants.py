@@ -26,8 +26,8 @@ INJECTIONS: dict[str, dict[str, list[tuple[str, str]]]] = {
     "irqfail": {
         "cipu_watch.c": [
             (
-                '\tret = pci_request_irq(pdev, CIPU_VEC_SYNC, NULL, cipu_sync_thread, cipu,\n'
-                '\t\t\t      "ptp_cipu-sync@%s", pci_name(pdev));\n',
+                '\tret = pci_request_irq(pdev, CIPU_VEC_SYNC, NULL, cipu_sync_thread, cipu, '
+                '"ptp_cipu-sync@%s",\n\t\t\t      pci_name(pdev));\n',
                 "\tirq_wake_thread(pci_irq_vector(pdev, CIPU_VEC_THRESH), cipu);\n"
                 "\tret = -ENOSPC;\n",
             )
@@ -139,7 +139,7 @@ MUTANTS = {
         "test_fault_18_every_interrupt_has_a_name_of_its_own",
         "cipu_watch.c",
         ('"ptp_cipu-thresh@%s", pci_name(pdev)', '"ptp_cipu"'),
-        ('"ptp_cipu-sync@%s", pci_name(pdev)', '"ptp_cipu"'),
+        ('"ptp_cipu-sync@%s",\n\t\t\t      pci_name(pdev)', '"ptp_cipu"'),
     ),
     "first read": _mutant(
         "test_lost_state_is_noticed_by_the_first_read",

@@ -14,7 +14,6 @@
 #include "sim_clock.h"
 #include "text.h"
 
-
 static int64_t setting(const char *text, const char *name, int64_t otherwise)
 {
 	char key[64];

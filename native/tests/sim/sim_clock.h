@@ -26,10 +26,10 @@ struct sim_track {
 struct sim_time {
 	uint64_t random;
 	int64_t raw_ns;
-	int64_t call_ns;       /* cost of reading a system clock */
-	int64_t call_jitter_ns; /* added to it, uniformly */
+	int64_t call_ns;	 /* cost of reading a system clock */
+	int64_t call_jitter_ns;	 /* added to it, uniformly */
 	int64_t counter_tick_ns; /* step of the counter behind the system clocks */
-	double preempt_chance; /* at each read of a clock */
+	double preempt_chance;	 /* at each read of a clock */
 	int64_t preempt_ns;
 	struct sim_track real; /* CLOCK_REALTIME */
 };
@@ -37,11 +37,11 @@ struct sim_time {
 struct sim_phc {
 	struct sim_time *time;
 	struct sim_track track;
-	int64_t tick_ns;  /* step of what the PHC shows */
-	int64_t noise_ns; /* either way */
-	int64_t precise_jitter_ns; /* of each time of a cross timestamp, either way */
-	bool lacks_monoraw;        /* in cross timestamps */
-	int precise_errno;         /* cross timestamps fail with it; 0: they work */
+	int64_t tick_ns;	    /* step of what the PHC shows */
+	int64_t noise_ns;	    /* either way */
+	int64_t precise_jitter_ns;  /* of each time of a cross timestamp, either way */
+	bool lacks_monoraw;	    /* in cross timestamps */
+	int precise_errno;	    /* cross timestamps fail with it; 0: they work */
 	int64_t precise_failure_ns; /* time that such a failure takes */
 	double adjustment_ppb;
 	int max_phase_adj;
