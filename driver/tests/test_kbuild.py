@@ -66,8 +66,14 @@ def flags(folder: Path, header: str | None) -> "subprocess.CompletedProcess[str]
         backport("int a;\t// see /* b\n\tconst struct attribute_group **dev_groups; // c"),
     ],
     ids=[
-        "plain", "CK_KABI_USE", "RH_KABI_USE", "blanks", "RH_KABI_EXTEND", "KABI_USE2",
-        "comments", "line comments",
+        "plain",
+        "CK_KABI_USE",
+        "RH_KABI_USE",
+        "blanks",
+        "RH_KABI_EXTEND",
+        "KABI_USE2",
+        "comments",
+        "line comments",
     ],
 )
 def test_dev_groups_is_found(tmp_path: Path, header: str) -> None:
