@@ -196,7 +196,7 @@ static void cipu_poll_work(struct work_struct *work)
 
 /*
  * The PCI core does not notify a driver when the recovery fails because of
- * another device. Without this, readers would get -EAGAIN for ever.
+ * another device. Without this, readers would get -EAGAIN until the driver is unbound.
  */
 static void cipu_overdue_work(struct work_struct *work)
 {

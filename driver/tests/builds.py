@@ -45,8 +45,6 @@ class Job:
     extra: Check | None = None
     # The build has to end with an error that contains this text.
     refusal: str = ""
-    # Why this row fails today. Such a row is reported and does not fail the matrix.
-    awaits: str = ""
 
 
 @dataclass
@@ -57,14 +55,11 @@ class Row:
     arch: str = "-"
     compiler: str = "-"
     results: dict[str, list[str]] = field(default_factory=dict)
-    awaits: str = ""
 
     def state(self, check: str) -> str:
         if check not in self.results:
             return "-"
-        if not self.results[check]:
-            return "clean"
-        return "known" if self.awaits else "FAILED"
+        return "FAILED" if self.results[check] else "clean"
 
 
 def sources() -> list[Path]:
@@ -86,7 +81,7 @@ def packaged(tree: trees.Tree, release: str, **options: object) -> Job:
 
 def run(job: Job) -> Row:
     """Build with W=1 and sparse in one run of kbuild."""
-    row = Row(job.kernel, job.arch, awaits=job.awaits)
+    row = Row(job.kernel, job.arch)
     with tempfile.TemporaryDirectory(prefix="ptp_cipu-") as name:
         build = Path(name) / "build"
         build.mkdir()

@@ -26,6 +26,12 @@ struct pci_driver {
 };
 """
 ELSEWHERE = OLD + "struct other {\n\tconst struct attribute_group **dev_groups;\n};\n"
+COMMENTED = {
+    "comment": "/* not backported: const struct attribute_group **dev_groups; */",
+    "two lines": "/* not backported, see https://example.org:\n\t * **dev_groups;\n\t */",
+    "line comment": "// const struct attribute_group **dev_groups; /* not backported",
+    "between comments": "/* a */ int a; /* **dev_groups; */ int b; /* c */",
+}
 RESERVED = OLD.replace("\tstruct device", "\tCK_KABI_RESERVE(1)\n\tstruct device")
 
 
@@ -56,8 +62,19 @@ def flags(folder: Path, header: str | None) -> "subprocess.CompletedProcess[str]
         backport("KABI_USE(2,const struct attribute_group ** dev_groups )"),
         backport("RH_KABI_EXTEND(const struct attribute_group **dev_groups);"),
         backport("KABI_USE2(1, const struct attribute_group **dev_groups, u32 more)"),
+        backport("/* a */ const struct attribute_group **dev_groups; /* see https://b */"),
+        backport("int a;\t// see /* b\n\tconst struct attribute_group **dev_groups; // c"),
     ],
-    ids=["plain", "CK_KABI_USE", "RH_KABI_USE", "blanks", "RH_KABI_EXTEND", "KABI_USE2"],
+    ids=[
+        "plain",
+        "CK_KABI_USE",
+        "RH_KABI_USE",
+        "blanks",
+        "RH_KABI_EXTEND",
+        "KABI_USE2",
+        "comments",
+        "line comments",
+    ],
 )
 def test_dev_groups_is_found(tmp_path: Path, header: str) -> None:
     done = flags(tmp_path, header)
@@ -65,7 +82,9 @@ def test_dev_groups_is_found(tmp_path: Path, header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [OLD, ELSEWHERE, RESERVED], ids=["5.10", "elsewhere", "reserved"]
+    "header",
+    [OLD, ELSEWHERE, RESERVED, *map(backport, COMMENTED.values())],
+    ids=["5.10", "elsewhere", "reserved", *COMMENTED],
 )
 def test_no_dev_groups_is_found_where_none_is(tmp_path: Path, header: str) -> None:
     done = flags(tmp_path, header)
@@ -76,6 +95,13 @@ def test_a_missing_header_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
     done = flags(tmp_path, None)
     assert done.returncode != 0
     assert "pci.h is missing: install the headers" in done.stderr
+
+
+def test_a_header_without_the_struct_is_an_error(tmp_path: Path) -> None:
+    """A guess would build a driver without its sysfs attributes."""
+    done = flags(tmp_path, "struct pci_driver;\n")
+    assert done.returncode != 0
+    assert "cannot find struct pci_driver in" in done.stderr
 
 
 def source_attributes() -> list[str]:

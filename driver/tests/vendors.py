@@ -40,7 +40,6 @@ class Fixture:
     series: str
     edit: Edit
     refusal: str = ""
-    awaits: str = ""
 
 
 def _replace(path: Path, old: str, new: str) -> None:
@@ -98,7 +97,7 @@ FIXTURES = (
     Fixture("RH_KABI_EXTEND", "5.10.", _groups(f"\tRH_KABI_EXTEND({_GROUPS})\n")),
     Fixture("KABI_USE, 2 lines", "5.10.", _groups(f"\tKABI_USE(1,\n\t\t{_GROUPS})\n")),
     Fixture("__GENKSYMS__", "5.10.", _groups(f"#ifndef __GENKSYMS__\n\t{_GROUPS};\n#endif\n")),
-    Fixture("only a comment", "5.10.", _comment, awaits="Kbuild reads comments as declarations"),
+    Fixture("only a comment", "5.10.", _comment),
     Fixture("no pci.h", "5.10.", _missing, refusal="pci.h is missing"),
     Fixture("PTP snapshots", "6.1.", _snapshots),
 )  # fmt: skip
@@ -125,7 +124,6 @@ def _job(fixture: Fixture, all_trees: list[trees.Tree]) -> builds.Job:
         headers=f"/lib/modules/{release}/build <&3",
         overlay=lambda tree, folder: _overlay(fixture, tree, release, folder),
         refusal=fixture.refusal,
-        awaits=fixture.awaits,
     )
 
 

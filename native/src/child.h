@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Runs work that may block for ever in a child process with a deadline. */
+/* Runs work that may never return in a child process with a deadline. */
 #ifndef CLOCKPROBE_CHILD_H
 #define CLOCKPROBE_CHILD_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * Runs shell commands that come in on standard input, one a line: "ID COMMAND".
+ * Runs shell commands from standard input, one per line: "ID COMMAND".
  * Answers each with "ID STATUS LENGTH\n" and that many bytes of its output.
  */
 #include <stdio.h>

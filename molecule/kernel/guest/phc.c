@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * Reads a PTP clock in every possible way and prints the results as JSON.
- * It has no knowledge of CIPU and behaves as any program on the host could.
+ * It works with any PTP clock and uses only what each program on a host may use.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +31,7 @@ struct result {
 	int64_t phc_ns, offset_ns, bracket_ns;	/* of the last sample */
 };
 
-/* Longer than any uapi header of the build host: from 6.12 on a clock can be named. */
+/* With the field clockid of Linux 6.12, which the headers of the build host may lack. */
 struct extended {
 	uint32_t n_samples;
 	int32_t clockid;
@@ -157,7 +157,7 @@ static void print_sorted(const char *name, int64_t *values, int n)
 	       (long long)values[n - 1]);
 }
 
-/* time DEV ERRNO CALLS: how long calls take that fail with this errno */
+/* time DEV ERRNO CALLS: print the duration of calls that fail with this errno */
 static int cmd_time(char **arg)
 {
 	static int64_t values[VALUES_MAX];
@@ -186,7 +186,7 @@ struct load {
 	struct result r;
 };
 
-/* Does what many careless programs at once would do. */
+/* Reads by every method, with random parameters and without pauses. */
 static void *load_thread(void *data)
 {
 	static const int clockids[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW };
@@ -211,7 +211,7 @@ static void *load_thread(void *data)
 			close(fd);
 			fd = -1;
 		}
-		/* Leave CPU time to the recovery. */
+		/* The driver needs CPU time to recover. */
 		if (err)
 			usleep(1000);
 	}
@@ -256,7 +256,7 @@ static const char *errno_name(int failed)
 	return failed ? strerrorname_np(errno) : "0";
 }
 
-/* control DEV: the clock is asked to move */
+/* control DEV: print the result of each call that would change the clock */
 static int cmd_control(char **arg)
 {
 	int fd = open_clock(arg[0]);
@@ -277,7 +277,7 @@ static int cmd_control(char **arg)
 	return 0;
 }
 
-/* map FILE */
+/* map FILE: print the result of mapping it */
 static int cmd_map(char **arg)
 {
 	int fd = open(arg[0], O_RDONLY);
@@ -288,7 +288,7 @@ static int cmd_map(char **arg)
 	return 0;
 }
 
-/* step NANOSECONDS: the system clock */
+/* step NANOSECONDS: step the system clock */
 static int cmd_step(char **arg)
 {
 	int64_t to = now(CLOCK_REALTIME) + atoll(arg[0]);
@@ -297,7 +297,7 @@ static int cmd_step(char **arg)
 	return clock_settime(CLOCK_REALTIME, &ts) != 0;
 }
 
-/* kexec KERNEL INITRD CMDLINE */
+/* kexec KERNEL INITRD CMDLINE: boot another kernel */
 static int cmd_kexec(char **arg)
 {
 	int kernel = open(arg[0], O_RDONLY), initrd = open(arg[1], O_RDONLY);

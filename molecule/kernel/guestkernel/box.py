@@ -120,7 +120,7 @@ class Box:
     machine: _AgentMachine
     agent: Agent
     controls: dict[str, Control]
-    # Which build of the driver to load.
+    # The build of the driver to load.
     module: str = "ptp_cipu"
     # From the start of QEMU to the first answer of the guest's shell.
     boot_s: float = 0.0
@@ -204,10 +204,9 @@ class Box:
         clockids: bool = False,
         reopen: bool = False,
     ) -> str:
-        """Command of readers that behave like careless programs, until the time is up or
-        /tmp/stop exists.
+        """Command that reads by every method, until the time is up or /tmp/stop exists.
 
-        With `reopen` they open a clock that went away again, after its driver has probed: before
+        With `reopen` it opens a clock again that was removed, after the driver has probed. Before
         that the PTP core must not open it, see docs/device.md.
         """
         ready = f"{self.device(name)}/cipu" if reopen else ""

@@ -27,7 +27,7 @@ _AT_ONCE = "/dev"
 
 
 def hunt(box: Box, cycles: int) -> list[str]:
-    """Register and remove the clock under readers until the kernel complains."""
+    """Register and remove the clock under readers until the kernel reports an error."""
     box.sh("insmod /root/bare_clock.ko")
     box.sh(f"phc load /dev/ptp0 {_SECONDS} {_READERS} 0 {_AT_ONCE} > /tmp/load 2>&1 &")
     for done in range(0, cycles, 10):

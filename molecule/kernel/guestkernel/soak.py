@@ -111,7 +111,7 @@ class Soak:
         self._stop_load()
 
     def _inject(self, names: list[str]) -> bool:
-        """One of each, in any order; False as soon as the kernel complains."""
+        """Inject each once, in random order; return False at the first report of a checker."""
         self.random.shuffle(names)
         for name in names:
             if name in self.unplugging and self.unplugs >= hotplug.MOST_UNPLUGS:
@@ -127,7 +127,7 @@ class Soak:
         return True
 
     def _begin(self) -> None:
-        """Driver and emulator count from zero."""
+        """Reset the counters of driver and emulator, and start the readers."""
         self.control.clear()
         assert self.box.rebind() == 0
         self.control.counts(reset=True)
@@ -138,7 +138,7 @@ class Soak:
     def _start_load(self) -> None:
         box = self.box
         clockids = bool(box.read(clockid=1)["ok"])
-        # Each plays every ioctl and clockid; more of them only starve the rest of the guest.
+        # Each thread uses every ioctl and clockid. More threads would starve the rest of the guest.
         primary = box.load_command(threads=3, clockids=clockids, reopen=True)
         other = box.load_command(boxes.REFERENCE, threads=1, clockids=clockids, reopen=True)
         box.sh(f"rm -f /tmp/stop; {primary} > /tmp/load1 2>&1 & {other} > /tmp/load2 2>&1 &")
@@ -156,7 +156,7 @@ class Soak:
         self.control.clear()
         self._stop_load()
         self.box.wait(lambda: self.box.read()["ok"] == 1, 120, "the clock is healthy again")
-        self.box.wait(self._conditions_seen, 60, "the driver has seen all conditions go")
+        self.box.wait(self._conditions_seen, 60, "the driver has seen the end of all conditions")
         ours, theirs = self.box.attributes(), self.control.counts()
         reads = ours["ptp_gettm"] + ours["ptp_gettm_retry"]
         reads -= ours["ptp_gettm_blocked"] + ours["ptp_gettm_offline"]
@@ -206,7 +206,7 @@ class Soak:
         value = self.random.randrange(1, 1 << 32)
         self.control.set("thresh_us", value)
         self.box.wait(
-            lambda: self.box.attribute("reg_thresh_us") == value, 60, "the threshold is known"
+            lambda: self.box.attribute("reg_thresh_us") == value, 60, "the threshold is read"
         )
 
     def _reset(self, method: str) -> None:
@@ -220,22 +220,22 @@ class Soak:
 
     def _power_loss(self, parameters: dict[str, Any]) -> None:
         self.control.fault("reset", **parameters)
-        self._wait_well("negotiated again")
+        self._wait_healthy("negotiated again")
 
-    def _wait_well(self, what: str) -> None:
+    def _wait_healthy(self, what: str) -> None:
         """Wait until the driver has negotiated, if necessary, and returns the time."""
 
-        def well() -> bool:
+        def healthy() -> bool:
             if not self.box.bound():
-                # ACPI's hotplug takes a silent function off the bus if it looks just then, which
-                # after a plug it does late. Nothing but this brings it back.
+                # ACPI hotplug checks a function late after a plug, and removes one that does not
+                # respond then. Only a rescan finds it again.
                 self.rescans += 1
                 self.box.sh("echo 1 > /sys/bus/pci/rescan")
                 return False
             in_use = self.control.status()["registers"]["dev_stat"] == 2
             return bool(in_use and self.box.read()["ok"] == 1)
 
-        self.box.wait(well, 120, what)
+        self.box.wait(healthy, 120, what)
 
     def _suspend(self) -> None:
         test = "/sys/power/pm_test"
@@ -248,7 +248,7 @@ class Soak:
         self.control.fault("all_ones", config=self.random.random() < 0.5)
         self.box.sh("true")
         self.control.fault("all_ones", on=False)
-        self._wait_well("back from all ones")
+        self._wait_healthy("back from all ones")
 
     def _unplug(self) -> None:
         self.unplugs += 1
@@ -258,7 +258,7 @@ class Soak:
 
     def _vanish(self) -> None:
         # QEMU (seen in 11.1) aborts on a write to a function that has just vanished.
-        self._wait_well("nothing under way")
+        self._wait_healthy("no fault is active")
         self.control.fault("vanish")
         self.box.sh("true")
         self.control.fault("return")
@@ -277,14 +277,14 @@ class Soak:
         lines += [f"{name:<32}{count:>6}" for name, count in sorted(self.compared.items())]
         lines.append(f"{'answers to readers':<32}{'times':>10}")
         lines += [f"{name:<32}{count:>10}" for name, count in self.answers.most_common()]
-        lines.append(f"bus rescans to find the function: {self.rescans}")
+        lines.append(f"bus rescans that were needed: {self.rescans}")
         return "\n".join(lines)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--rounds", type=int, default=0, help="at least this many, however long")
+    parser.add_argument("--rounds", type=int, default=0, help="minimum number of rounds")
     parser.add_argument("--kernel", default="debug", help="debug, or a series such as 6.1 or 7")
     parser.add_argument("--seed", type=int, default=time.time_ns() & 0xFFFF)
     options = parser.parse_args()
@@ -293,7 +293,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="cipu-s-") as folder:
         started = time.monotonic()
         with boxes.booted(kernel, Path(folder) / "box", _PARTS) as box:
-            say(f"soak: up after {time.monotonic() - started:.0f} s")
+            say(f"soak: booted after {time.monotonic() - started:.0f} s")
             soak = Soak(box, options.seed)
             try:
                 soak.run(60 * options.minutes, options.rounds)

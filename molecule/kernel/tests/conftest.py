@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="debug",
         help="debug, or the series of a packaged kernel such as 6.1 (default: %(default)s)",
     )
-    parser.addoption("--mutants", action="store_true", help="also put the faults into the driver")
+    parser.addoption("--mutants", action="store_true", help="also run the tests of the mutants")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,7 +56,7 @@ def session_box(kernel: Kernel, work: Path) -> Iterator[Box]:
 
 @pytest.fixture
 def box(session_box: Box) -> Iterator[Box]:
-    """The session's machine, healthy, counting from zero; its kernel must not have complained."""
+    """The session's machine, healthy, counting from zero; its checkers must not report anything."""
     boxes.heal(session_box)
     yield session_box
     splats = session_box.splats()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A PTP clock without a device: what the PTP core does by itself, whichever
- * driver stands behind it. A number written to the parameter "cycle" registers
+ * A PTP clock without a device. It shows what the PTP core does with any
+ * driver. A number written to the parameter "cycle" registers
  * and unregisters the clock that many times.
  */
 #include <linux/delay.h>
