@@ -1,10 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # stop_dpkg.sh PACKAGE MOMENT: makes dpkg stop at the end of the run after which PACKAGE is removed (MOMENT removed), or chrony is
-# unpacked but not configured (MOMENT unpacked). chrony is purged first, so that apt unpacks and configures it.
+# unpacked but not configured (MOMENT unpacked).
 set -eu
-dpkg --purge chrony
-systemctl daemon-reload
 # In /run, so that dpkg does not stop again after the boot.
 cat >/run/stop-dpkg <<EOF
 state() { dpkg-query -W -f '\${db:Status-Status}' "\$1" 2>/dev/null || true; }
