@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-SCRIPT = Path(__file__).resolve().parents[3] / "roles/chrony/files/complete_dpkg.sh"
+ROLE = Path(__file__).resolve().parents[3] / "roles/chrony"
+SCRIPT = ROLE / "files/complete_dpkg.sh"
 DAEMONS = ("chrony", "ntpsec", "systemd-timesyncd")
 ENTRY = """Package: {name}
 Status: {status}
@@ -19,7 +22,7 @@ Description: test
 
 """
 
-pytestmark = pytest.mark.skipif(not shutil.which("dpkg"), reason="dpkg is not installed")
+needs_dpkg = pytest.mark.skipif(not shutil.which("dpkg"), reason="dpkg is not installed")
 
 
 def states(root: Path, **packages: str) -> dict[str, str]:
@@ -45,6 +48,7 @@ def states(root: Path, **packages: str) -> dict[str, str]:
     return {line.split()[0]: line.split()[1] for line in shown.splitlines()}
 
 
+@needs_dpkg
 def test_a_package_whose_unpacking_failed_is_removed(tmp_path: Path) -> None:
     left = states(
         tmp_path,
@@ -55,6 +59,7 @@ def test_a_package_whose_unpacking_failed_is_removed(tmp_path: Path) -> None:
     assert left == {"tzdata": "ii", "ntpsec": "ii"}
 
 
+@needs_dpkg
 def test_other_packages_are_not_removed(tmp_path: Path) -> None:
     left = states(
         tmp_path, tzdata="install reinstreq half-installed", chrony="install ok installed"
@@ -62,5 +67,24 @@ def test_other_packages_are_not_removed(tmp_path: Path) -> None:
     assert left == {"tzdata": "iHR", "chrony": "ii"}
 
 
+@needs_dpkg
 def test_an_unpacked_package_is_configured(tmp_path: Path) -> None:
     assert states(tmp_path, chrony="install ok unpacked") == {"chrony": "ii"}
+
+
+@pytest.mark.parametrize("name", ["packages.yml", "reinstall.yml"])
+def test_the_guard_is_on_the_disk_before_apt_replaces_a_daemon(name: str) -> None:
+    """dpkg runs sync first: what was written seconds before is lost in a power cut otherwise."""
+    tasks = flat(yaml.safe_load((ROLE / "tasks" / name).read_text()))
+    modules = [key for task in tasks for key in task if key.startswith("ansible.builtin.")]
+    assert "ansible.builtin.apt" in modules
+    guarded = False
+    for task in tasks:
+        guarded = guarded or task.get("ansible.builtin.include_tasks") == "guard.yml"
+        if "ansible.builtin.apt" in task:
+            assert guarded
+            assert "pre-invoke=sync" in task["ansible.builtin.apt"]["dpkg_options"].split(",")
+
+
+def flat(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [inner for task in tasks for inner in [task, *flat(task.get("block", []))]]
