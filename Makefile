@@ -74,7 +74,7 @@ packages: setup ## build and check clockprobe and the driver as .deb and .rpm pa
 images: setup ## build QEMU and the guest images of the lab in the cache
 	@$(LAB) images
 
-vm: setup images ## run molecule scenarios in VMs: default and refusals, or those of SCENARIOS="dkms once"
+vm: setup images ## run molecule scenarios in VMs: default and refusals, or those of SCENARIOS="dkms once" (KEEP=1 keeps the VMs, STEPS="upgrade removal" runs a part)
 	@tests/vm $(SCENARIOS)
 
 kernel: setup ## test the driver under every fault, on a debug kernel that is built once (7 min)
