@@ -13,7 +13,7 @@ from .bench import ROLLOUT_SECONDS, Bench, Reference
 from .rollout import Rollout, Trigger
 
 FUNCTION = "cipu0"
-# With keep-alive messages every 15 s, 8 of which may be lost, ssh gives up after two minutes.
+# ssh gives up much earlier, and Ansible may then open one more connection.
 LOST_SECONDS = 400
 
 
@@ -104,8 +104,8 @@ def _lose_ssh(bench: Bench, rollout: Rollout, outcome: Outcome) -> None:
     outcome.daemon_s = hosts.wait_daemon(bench.node)
 
 
-# Power cuts at a random time. A cut leaves the host's disk and nothing else, so one rollout serves all
-# tries: its disk is saved while it runs, and at the last point the power is cut.
+# Power cuts at a random time. A cut leaves the host's disk and nothing else, so one rollout serves
+# all tries: the disk is saved while it runs, and at the last point the power is cut.
 
 CUT = "cut-"
 
