@@ -38,6 +38,18 @@ def paused(fleet, host):
     run.wait()
 
 
+def killed(run, gate, host):
+    """Kill a controller. What it started on the host continues to its end."""
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    gate.touch()
+    deadline_s = time.monotonic() + LIMIT_S
+    while not host.state()["dkms"]:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+    assert host.path(LOCK).exists()
+
+
 def other_controller(host):
     """The lock of a run of which this controller cannot know whether it has ended."""
     lock = json.loads(host.path(LOCK).read_text())
@@ -75,6 +87,7 @@ def test_a_second_rollout_waits_if_asked(fleet, host, paused):
         while "TASK [Lock the host]" not in (fleet.folder / "started").read_text():
             assert time.monotonic() < deadline_s
             time.sleep(0.1)
+        assert second.poll() is None
         gate.touch()
         assert first.wait(LIMIT_S) == 0
         assert second.wait(LIMIT_S) == 0, (fleet.folder / "started").read_text()
@@ -82,16 +95,11 @@ def test_a_second_rollout_waits_if_asked(fleet, host, paused):
         second.kill()
         second.wait()
     assert not host.path(LOCK).exists()
-    # The second run starts after the first: it finds the driver that the first installed.
-    assert sum(line.startswith("chrony present") for line in host.log()) <= 2
 
 
 def test_the_lock_of_a_killed_controller_does_not_block_its_next_run(fleet, host, paused):
     first, gate = paused
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    gate.touch()
-    assert host.path(LOCK).exists()
+    killed(first, gate, host)
     done = fleet.play("rollout", **OPTIONS)
     assert done.rc == 0, done.text
     assert not host.path(LOCK).exists()
@@ -99,9 +107,7 @@ def test_the_lock_of_a_killed_controller_does_not_block_its_next_run(fleet, host
 
 def test_the_lock_of_another_controller_is_replaced_only_after_its_limit(fleet, host, paused):
     first, gate = paused
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    gate.touch()
+    killed(first, gate, host)
     other_controller(host)
     done = fleet.play("rollout", **OPTIONS)
     assert done.rc == 2

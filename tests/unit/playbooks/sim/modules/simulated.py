@@ -26,8 +26,10 @@ def state():
 
 
 def save(now):
-    with open(os.path.join(FOLDER, "state.json"), "w") as stream:
+    path = os.path.join(FOLDER, "state.json")
+    with open(path + ".new", "w") as stream:
         json.dump(now, stream)
+    os.rename(path + ".new", path)
 
 
 def log(line):
