@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import time
 from collections import Counter
 
 from ansible.plugins.callback import CallbackBase
@@ -39,6 +40,7 @@ class CallbackModule(CallbackBase):
 
     def _write(self, **entry):
         if self._path:
+            entry["at_s"] = round(time.monotonic(), 2)
             with open(self._path, "a", encoding="utf-8") as steps:  # noqa: PTH123
                 steps.write(json.dumps(entry) + "\n")
 

@@ -92,12 +92,12 @@ class Bench:
         self._current = Rollout(self.node.name, self.inventory, log, merged, trigger)
         return self._current
 
-    def begin(self, point: str, without: tuple[str, ...] = ()) -> None:
-        """Start the host from a saved disk, also if it is running."""
+    def begin(self, point: str, without: tuple[str, ...] = ()) -> str:
+        """Start the host from a saved disk, also if it is running; return systemd's state."""
         self.node.machine.cut_power()
         disk.restore(self.node, point)
         self.lab.fault(self.node.name, "clear")
-        self.node.power_on(without)
+        return self.node.power_on(without)
 
     def save(self, point: str) -> None:
         """Save the host's disk and start it again."""

@@ -24,7 +24,7 @@ from .kinds import KINDS, Outcome, Trial, needed, trials
 
 LAB = "molecule-chaos"
 IMAGES = "debian12 debian13"
-TRIES = 20
+TRIES = 10
 
 console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
 

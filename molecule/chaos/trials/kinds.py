@@ -2,6 +2,7 @@
 """The ways to interrupt a rollout. Each try starts from a saved disk and ends with a verdict."""
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from .bench import ROLLOUT_SECONDS, Bench, Reference
 from .rollout import Rollout, Trigger
 
 FUNCTION = "cipu0"
-# With keep-alive messages every 15 s, 8 of which may be lost, ssh gives up after two minutes.
+# ssh gives up much earlier, and Ansible may then open one more connection.
 LOST_SECONDS = 400
 
 
@@ -93,18 +94,6 @@ def _kill_controller(bench: Bench, rollout: Rollout, outcome: Outcome) -> None:
     outcome.daemon_s = hosts.wait_daemon(bench.node)
 
 
-def _cut_power(bench: Bench, rollout: Rollout, outcome: Outcome) -> None:
-    bench.node.machine.cut_power()
-    rollout.wait(LOST_SECONDS)
-    found = disk.problems(bench.node)
-    if found:
-        outcome.notes.append(f"the disk image is damaged: {found[:200]}")
-    state = bench.node.power_on()
-    if state != "running":
-        outcome.notes.append(f"{state}: {', '.join(bench.node.failed_units())}")
-    outcome.daemon_s = hosts.wait_daemon(bench.node)
-
-
 def _lose_ssh(bench: Bench, rollout: Rollout, outcome: Outcome) -> None:
     bench.node.machine.network(False)
     try:
@@ -113,6 +102,65 @@ def _lose_ssh(bench: Bench, rollout: Rollout, outcome: Outcome) -> None:
     finally:
         bench.node.machine.network(True)
     outcome.daemon_s = hosts.wait_daemon(bench.node)
+
+
+# Power cuts at a random time. A cut leaves the host's disk and nothing else, so one rollout serves
+# all tries: the disk is saved while it runs, and at the last point the power is cut.
+
+CUT = "cut-"
+
+
+def _power_cuts(name: str) -> Callable[[str, Bench, int, int], Iterator[Trial]]:
+    def make(kind: str, bench: Bench, tries: int, seed: int) -> Iterator[Trial]:
+        reference = bench.references[name]
+        times_s = sorted(
+            fraction * reference.seconds for fraction in fractions(seed, kind, bench.image, tries)
+        )
+        reached: dict[str, str] = {}
+
+        def cut(bench: Bench, outcome: Outcome) -> None:
+            _forget_cuts(bench)
+            bench.begin(reference.point)
+            with bench.rollout(kind) as rollout:
+                for number, seconds in enumerate(times_s[:-1], 1):
+                    rollout.wait(rollout.started_s + seconds - time.monotonic())
+                    point = f"{CUT}{number}"
+                    disk.save_running(bench.node, point)
+                    reached[point] = rollout.reached
+                if rollout.wait(rollout.started_s + times_s[-1] - time.monotonic()):
+                    outcome.notes.append("the rollout had ended")
+                outcome.point += f", at {rollout.reached}"
+                bench.node.machine.cut_power()
+                rollout.wait(LOST_SECONDS)
+            found = disk.problems(bench.node)
+            if found:
+                outcome.notes.append(f"the disk image is damaged: {found[:200]}")
+            _judge_boot(bench, reference, outcome, bench.node.power_on())
+
+        yield Trial(kind, f"{name}, {times_s[-1]:.1f} s", cut)
+        for number, seconds in enumerate(times_s[:-1], 1):
+
+            def boot(bench: Bench, outcome: Outcome, point: str = f"{CUT}{number}") -> None:
+                outcome.point += f", at {reached.get(point, '(no step)')}"
+                _judge_boot(bench, reference, outcome, bench.begin(point))
+
+            yield Trial(kind, f"{name}, {seconds:.1f} s", boot)
+
+    return make
+
+
+def _forget_cuts(bench: Bench) -> None:
+    bench.node.machine.cut_power()
+    for point in disk.points(bench.node):
+        if point.startswith(CUT):
+            disk.remove(bench.node, point)
+
+
+def _judge_boot(bench: Bench, reference: Reference, outcome: Outcome, state: str) -> None:
+    if state != "running":
+        outcome.notes.append(f"{state}: {', '.join(bench.node.failed_units())}")
+    outcome.daemon_s = hosts.wait_daemon(bench.node)
+    _judge(bench, reference, outcome)
 
 
 # Faults that begin right before a step
@@ -253,8 +301,8 @@ UPGRADES = ("controller-killed", "power-cut-upgrade", "disk-full-upgrade", "ssh-
 
 KINDS: dict[str, Callable[[str, Bench, int, int], Iterator[Trial]]] = {
     "controller-killed": _random(("first", "upgrade"), _kill_controller),
-    "power-cut-first": _random(("first",), _cut_power),
-    "power-cut-upgrade": _random(("upgrade",), _cut_power),
+    "power-cut-first": _power_cuts("first"),
+    "power-cut-upgrade": _power_cuts("upgrade"),
     "disk-full-first": _at_steps(
         "first", _writing("first"), _fill, lambda bench: disk.free(bench.node)
     ),

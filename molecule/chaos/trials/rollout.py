@@ -18,6 +18,10 @@ from typing import Any
 from . import collection
 
 CALLBACKS = Path(__file__).resolve().parents[1] / "callback_plugins"
+SSH_ARGS = (
+    "-o ControlMaster=auto -o ControlPersist=120s "
+    "-o ServerAliveInterval=10 -o ServerAliveCountMax=4"
+)
 INSTALLERS = ("apt", "package", "dnf", "dpkg")
 
 
@@ -85,8 +89,9 @@ class Rollout:
             "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
             "ANSIBLE_CALLBACKS_ENABLED": "chaos_steps",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": self._sockets,
-            # A lost connection is a result here, not something to retry.
+            # A lost connection is a result here, not something to retry. ssh notices it after 40 s.
             "ANSIBLE_SSH_RETRIES": "0",
+            "ANSIBLE_SSH_ARGS": SSH_ARGS,
             # On a full disk only writes of the playbook must fail, not Ansible's own files.
             "ANSIBLE_REMOTE_TMP": "/dev/shm/ansible",
             "ANSIBLE_FORCE_COLOR": "0",

@@ -27,6 +27,8 @@ from .waiting import until
 _LONGEST_SOCKET = 107
 _FIRST_SLOT = 0x10
 _NETDEV = "net"
+# QEMU's name of the drive.
+DISK = "disk"
 _FOR_TERMINALS = re.compile(
     r"\x1b(\[[0-?]*[ -/]*[@-~]|[PX^_\]][^\x1b\x07]*(\x1b\\|\x07)|[ -/]*[0-~])"
 )
@@ -141,8 +143,8 @@ class Machine:
         if spec.disk is not None:
             # A guest's flush reaches the image file, only not the host's disk. So killing QEMU
             # loses what a power cut of a disk with a write cache loses, and no more.
-            command += ["-drive", f"file={spec.disk},format=qcow2,if=none,id=disk,cache=unsafe"]
-            command += ["-device", "virtio-blk-pci,drive=disk"]
+            command += ["-drive", f"file={spec.disk},format=qcow2,if=none,id={DISK},cache=unsafe"]
+            command += ["-device", f"virtio-blk-pci,drive={DISK}"]
         if spec.ssh_port is not None:
             forward = f"hostfwd={_forward(spec.ssh_port)}-:22"
             command += ["-netdev", f"user,id={_NETDEV},{forward}"]

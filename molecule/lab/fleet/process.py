@@ -137,7 +137,9 @@ def _start_time(pid: int) -> int | None:
         return None
     # The command's name is in brackets and may contain any character, also brackets.
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else int(fields[19])
+    # A first thread that has ended stays until the others have, which keep files open and locked.
+    ended = fields[0] == "Z" and int(fields[17]) <= 1
+    return None if ended else int(fields[19])
 
 
 def _boot_id() -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Simulated hosts for the real playbooks: each has a root and a /sys of its own.
+"""Simulated hosts for the real playbooks: each has a root, a /sys and a /run of its own.
 
 Playbooks, the roles driver and probe, and most plugins are those of this checkout. Everything that
 needs a kernel or systemd is simulated: the modules dkms, kernel_module and clock_facts and the role
@@ -35,6 +35,7 @@ class Host:
             "upper",
             "work",
             "merged",
+            "run",
             "sys/bus/pci/devices",
             "sys/class/ptp",
             "sys/module",
@@ -63,7 +64,8 @@ class Host:
         (self.root / "upper/simulated/log").unlink()
 
     def path(self, path):
-        return self.root / "upper" / path.lstrip("/")
+        layer = "" if path.startswith("/run/") else "upper"
+        return self.root / layer / path.lstrip("/")
 
     def write(self, path, content):
         self.path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +86,13 @@ class Host:
         folder.mkdir()
         (folder / "uevent").write_text("DRIVER=ptp_cipu\nPCI_ID=1DED:500C\n")
         return self
+
+    def pauses(self, module):
+        """Let a simulated module wait; returns the file that it waits for."""
+        # In /dev/shm, which hosts have in common with this machine.
+        gate = self.root / "continue"
+        self.write("/simulated/pause.json", json.dumps({module: str(gate)}))
+        return gate
 
     def fails(self, **modules):
         self.write("/simulated/fail.json", json.dumps(modules))
@@ -177,13 +186,27 @@ class Fleet:
         return path
 
     def play(self, playbook, *arguments, inventory=None, **variables):
-        command = [
+        return self.run(self.command(playbook, *arguments, inventory=inventory, **variables))
+
+    def command(self, playbook, *arguments, inventory=None, **variables):
+        return [
             *(self.python, "-m", "ansible", "playbook", "--inventory"),
             *(str(inventory or self.inventory()), f"cipu.clock.{playbook}"),
             *("--extra-vars", json.dumps(variables)),
             *arguments,
         ]
-        return self.run(command)
+
+    def start(self, playbook, *arguments, **variables):
+        """A run that continues while others are started; its output is in the file "started"."""
+        with (self.folder / "started").open("wb") as sink:
+            return subprocess.Popen(
+                self.command(playbook, *arguments, **variables),
+                cwd=self.folder,
+                env={**os.environ, **self.settings(), **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+            )
 
     def role(self, name, **variables):
         play = {"hosts": "all", "gather_facts": False}

@@ -102,7 +102,7 @@ def test_options_come_from_the_environment() -> None:
     assert (chosen.kinds, chosen.images) == (("ssh-lost",), ("debian13",))
     default = options({})
     assert default.kinds == tuple(KINDS)
-    assert (default.tries, default.images) == (20, ("debian12", "debian13"))
+    assert (default.tries, default.images) == (10, ("debian12", "debian13"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The order of events in each kind of try, and its verdict. Host and rollouts are simulated."""
 
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +31,7 @@ class FakeRollout:
         self.trigger = trigger
         self.status = bench.statuses.pop(0) if bench.statuses else 0
         self.reached = "Copy#1"
+        self.started_s = time.monotonic()
 
     def __enter__(self) -> "FakeRollout":
         return self
@@ -76,8 +78,9 @@ class FakeBench:
             "upgrade": Reference("old", OLD, NEW, 50.0, STEPS),
         }
 
-    def begin(self, point: str, without: tuple[str, ...] = ()) -> None:
+    def begin(self, point: str, without: tuple[str, ...] = ()) -> str:
         self.events.append(" ".join(["begin", point, *without]))
+        return "running"
 
     def rollout(self, label: str, trigger: Trigger | None = None) -> FakeRollout:
         self.events.append(f"rollout {label}")
@@ -92,7 +95,11 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBench]:
     """A host that always has a time daemon and reaches the wanted state."""
     fake = FakeBench()
     fake_disk = SimpleNamespace(
-        problems=lambda node: "", free=lambda node: fake.events.append("free")
+        problems=lambda node: "",
+        free=lambda node: fake.events.append("free"),
+        points=lambda node: ["fresh", "cut-1"],
+        remove=lambda node, point: fake.events.append(f"remove {point}"),
+        save_running=lambda node, point: fake.events.append(f"save {point}"),
     )
     fake_mirror = SimpleNamespace(switch=lambda node, on: fake.events.append(f"mirror {on}"))
     monkeypatch.setattr(kinds, "disk", fake_disk)
@@ -114,10 +121,12 @@ JUDGED = ["rollout rerun", "end"]
 EVENTS = {
     "controller-killed": ["begin fresh", "rollout controller-killed", "kill", "daemon?", "end"],
     "power-cut-first": [
-        "begin fresh", "rollout power-cut-first", "cut", "power on", "daemon?", "end",
+        "cut", "remove cut-1", "begin fresh", "rollout power-cut-first", "cut", "end", "power on",
+        "daemon?",
     ],
     "power-cut-upgrade": [
-        "begin old", "rollout power-cut-upgrade", "cut", "power on", "daemon?", "end",
+        "cut", "remove cut-1", "begin old", "rollout power-cut-upgrade", "cut", "end", "power on",
+        "daemon?",
     ],
     "ssh-lost": [
         "begin fresh", "rollout ssh-lost", "network False", "network True", "daemon?", "end",
@@ -142,6 +151,24 @@ def test_the_order_of_events(bench: FakeBench, kind: str) -> None:
     outcome = run(bench, kind)
     assert bench.events == [*EVENTS[kind], *JUDGED]
     assert (outcome.clean, outcome.state, outcome.daemon_s) == (True, "new", 1.0)
+
+
+def test_one_rollout_serves_all_power_cuts(bench: FakeBench) -> None:
+    outcomes = []
+    for trial in trials("power-cut-first", bench, 3, seed=7):  # type: ignore[arg-type]
+        outcomes.append(Outcome("power-cut-first", "debian13", trial.point))
+        trial.run(bench, outcomes[-1])  # type: ignore[arg-type]
+    assert bench.events == [
+        *("cut", "remove cut-1", "begin fresh", "rollout power-cut-first"),
+        *("save cut-1", "save cut-2", "cut", "end", "power on", "daemon?", *JUDGED),
+        *("begin cut-1", "daemon?", *JUDGED),
+        *("begin cut-2", "daemon?", *JUDGED),
+    ]
+    assert all(outcome.clean for outcome in outcomes)
+    last, *others = (float(outcome.point.split()[1]) for outcome in outcomes)
+    assert others == sorted(others)
+    assert last > max(others)
+    assert {outcome.point.partition(", at ")[2] for outcome in outcomes} == {"Copy#1"}
 
 
 @pytest.mark.parametrize(

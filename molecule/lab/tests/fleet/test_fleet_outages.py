@@ -112,6 +112,25 @@ def test_a_disk_is_saved_and_restored(lab: Lab, capsys: pytest.CaptureFixture[st
                 disk.restore(node, point)
 
 
+def test_a_running_disk_is_saved_by_qemu(lab: Lab) -> None:
+    with lab:
+        node = lab.up(1, function_count=0)[0]
+        disk.save_running(node, "cut-1")
+        node.overlay.with_name(f"{node.overlay.name}@cut-1").touch()
+        disk.save_running(node, "cut-1")
+        arguments = {"device": "disk", "name": "cut-1"}
+        assert _qmp_log(node.folder) == [
+            ["blockdev-snapshot-internal-sync", arguments],
+            ["blockdev-snapshot-delete-internal-sync", arguments],
+            ["blockdev-snapshot-internal-sync", arguments],
+        ]
+        with pytest.raises(LabError, match="running"):
+            disk.remove(node, "cut-1")
+        node.machine.cut_power()
+        disk.remove(node, "cut-1")
+        assert disk.points(node) == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 @pytest.mark.parametrize("wanted_kib", [0, 100, 3000])
 def test_a_disk_is_filled_to_a_given_free_size(tmp_path: Path, wanted_kib: int) -> None:

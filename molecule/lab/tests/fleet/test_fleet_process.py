@@ -22,6 +22,15 @@ while True:
     signal.pause()
 """
 
+# The main thread ends first and the other one keeps the files open, as those of QEMU may when it is
+# killed.
+HEADLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(1,)).start()
+print("sleeping", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
 
 def test_a_process_is_started_and_ended(tmp_path: Path) -> None:
     running = process.spawn(FOREVER, tmp_path / "it.pid", tmp_path / "log")
@@ -44,6 +53,16 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     running = process.spawn(command, tmp_path / "it.pid", tmp_path / "log")
     until(lambda: "ignoring" in (tmp_path / "log").read_text(), 30, "it runs")
     running.stop(seconds=0.1)
+    assert not running.alive()
+
+
+def test_a_process_has_ended_only_when_its_last_thread_has(tmp_path: Path) -> None:
+    running = process.spawn([sys.executable, "-c", HEADLESS], tmp_path / "it.pid", tmp_path / "log")
+    stat = Path(f"/proc/{running.pid}/stat")
+    until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", 30, "it has no leader")
+    assert len(list(Path(f"/proc/{running.pid}/task").iterdir())) == 2
+    assert running.alive()
+    assert running.wait(30)
     assert not running.alive()
 
 

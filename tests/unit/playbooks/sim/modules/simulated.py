@@ -2,11 +2,12 @@
 """The state of a simulated host, in place of DKMS, the kernel and chronyd.
 
 /simulated/state.json is the state, /simulated/log the actions in order, /simulated/fail.json the
-modules that fail, with the message of each.
+modules that fail, with the message of each, /simulated/pause.json those that wait for a file.
 """
 
 import json
 import os
+import time
 
 FOLDER = "/simulated"
 KERNEL = "6.1.0-40-amd64"
@@ -25,8 +26,10 @@ def state():
 
 
 def save(now):
-    with open(os.path.join(FOLDER, "state.json"), "w") as stream:
+    path = os.path.join(FOLDER, "state.json")
+    with open(path + ".new", "w") as stream:
         json.dump(now, stream)
+    os.rename(path + ".new", path)
 
 
 def log(line):
@@ -34,5 +37,14 @@ def log(line):
         stream.write(line + "\n")
 
 
+def pause(name):
+    """Wait until the file exists that pause.json names for a module, for at most ten minutes."""
+    gate = read("pause.json", {}).get(name)
+    deadline_s = time.monotonic() + 600
+    while gate and not os.path.exists(gate) and time.monotonic() < deadline_s:
+        time.sleep(0.1)
+
+
 def failure(name):
+    pause(name)
     return read("fail.json", {}).get(name)
