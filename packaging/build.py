@@ -23,8 +23,8 @@ PACKAGING = Path(__file__).resolve().parent
 ROOT = PACKAGING.parent
 _SECONDS = 600
 _MAINTAINER = "The cipu.clock maintainers <maintainers@cipu.invalid>"
-# What the role's template leaves open. A host's own rule in /etc takes precedence.
-_RULE_VALUES = {"device_group": "root", "device_mode": "0660"}
+# Variables of the role's template. A host's own rule in /etc takes precedence.
+_RULE_VALUES = {"cipu_driver_group": "root", "cipu_driver_device_mode_text": "0660"}
 
 
 class BuildError(Exception):
@@ -78,9 +78,10 @@ def udev_rules() -> str:
     text = (ROOT / "roles/driver/templates/ptp_cipu.rules.j2").read_text(encoding="utf-8")
     text = re.sub(r"^\{#.*#\}\n(# Written by .*\n#\n)?", "", text)
     for name, value in _RULE_VALUES.items():
-        text = re.sub(rf"\{{\{{ \w*{name} \}}\}}", value, text)
-    if "{{" in text or "{%" in text:
-        raise BuildError("The template of the udev rules contains an unknown variable.")
+        text = text.replace(f"{{{{ {name} }}}}", value)
+    left = re.search(r"\{[{%].*?[%}]\}", text)
+    if left:
+        raise BuildError(f"The template of the udev rules has {left[0]}: add it to _RULE_VALUES.")
     return text
 
 
