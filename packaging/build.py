@@ -7,6 +7,7 @@ commit. Needs the Debian packages in packages.txt.
 """
 
 import argparse
+import dataclasses
 import email.utils
 import os
 import re
@@ -16,7 +17,6 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGING = Path(__file__).resolve().parent
@@ -31,7 +31,7 @@ class BuildError(Exception):
     """A package cannot be built; the message names the step and its output."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Package:
     """A package: its name, version, licence and how its source is collected."""
 
@@ -71,6 +71,25 @@ def _collect_driver(folder: Path) -> None:
     for path in [*sorted(driver.glob("*.[ch]")), driver / "Kbuild", driver / "dkms.conf"]:
         shutil.copy(path, folder)
     (folder / "60-ptp_cipu.rules").write_text(udev_rules(), encoding="utf-8")
+
+
+def driver_as(version: str) -> Package:
+    """This driver under another version, for tests of upgrades."""
+
+    def collect(folder: Path) -> None:
+        _collect_driver(folder)
+        for name, pattern, line in (
+            ("dkms.conf", r"^PACKAGE_VERSION=.*$", f'PACKAGE_VERSION="{version}"'),
+            ("cipu_main.c", r"^MODULE_VERSION\(.*$", f'MODULE_VERSION("{version}");'),
+        ):
+            path = folder / name
+            text, count = re.subn(pattern, line, path.read_text("utf-8"), flags=re.MULTILINE)
+            if count != 1:
+                raise BuildError(f"{name} of the driver contains no version.")
+            path.write_text(text, encoding="utf-8")
+
+    (driver,) = (package for package in packages() if package.name == "ptp-cipu-dkms")
+    return dataclasses.replace(driver, version=version, collect=collect)
 
 
 def udev_rules() -> str:
@@ -221,7 +240,12 @@ def build(target: Path, selected: Sequence[Package] | None = None) -> list[Path]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("target", type=Path, help="folder for the packages")
-    for path in build(parser.parse_args().target):
+    parser.add_argument(
+        "--driver-version", help="build only the driver, under this version, to test an upgrade"
+    )
+    options = parser.parse_args()
+    selected = [driver_as(options.driver_version)] if options.driver_version else None
+    for path in build(options.target, selected):
         print(path)
     return 0
 
