@@ -45,7 +45,7 @@ def build(folder, name, version, files, scripts=()):
     control = tree / "DEBIAN"
     control.mkdir()
     (control / "control").write_text(
-        f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: test\nDescription: x\n"
+        f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: x\nDescription: x\n"
     )
     for script, content in dict(scripts).items():
         (control / script).write_text(content)
