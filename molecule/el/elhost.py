@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A container that is laid out like EL 9: systemd, dnf and rpm are real, the kernel is this machine's.
+"""A container that is laid out like EL 9: systemd, dnf and rpm are real; the kernel is this host's.
 
 Its root is an overlay over a Debian tree, whose package manager is hidden. It has no network, no
 control of the clock and no device; /sys/bus/pci/devices shows one CIPU function.
