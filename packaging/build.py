@@ -7,6 +7,7 @@ commit. Needs the Debian packages in packages.txt.
 """
 
 import argparse
+import dataclasses
 import email.utils
 import os
 import re
@@ -16,22 +17,21 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGING = Path(__file__).resolve().parent
 ROOT = PACKAGING.parent
 _SECONDS = 600
 _MAINTAINER = "The cipu.clock maintainers <maintainers@cipu.invalid>"
-# What the role's template leaves open. A host's own rule in /etc takes precedence.
-_RULE_VALUES = {"device_group": "root", "device_mode": "0660"}
+# Variables of the role's template. A host's own rule in /etc takes precedence.
+_RULE_VALUES = {"cipu_driver_group": "root", "cipu_driver_device_mode_text": "0660"}
 
 
 class BuildError(Exception):
     """A package cannot be built; the message names the step and its output."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Package:
     """A package: its name, version, licence and how its source is collected."""
 
@@ -73,14 +73,34 @@ def _collect_driver(folder: Path) -> None:
     (folder / "60-ptp_cipu.rules").write_text(udev_rules(), encoding="utf-8")
 
 
+def driver_as(version: str) -> Package:
+    """This driver under another version, for tests of upgrades."""
+
+    def collect(folder: Path) -> None:
+        _collect_driver(folder)
+        for name, pattern, line in (
+            ("dkms.conf", r"^PACKAGE_VERSION=.*$", f'PACKAGE_VERSION="{version}"'),
+            ("cipu_main.c", r"^MODULE_VERSION\(.*$", f'MODULE_VERSION("{version}");'),
+        ):
+            path = folder / name
+            text, count = re.subn(pattern, line, path.read_text("utf-8"), flags=re.MULTILINE)
+            if count != 1:
+                raise BuildError(f"{name} of the driver contains no version.")
+            path.write_text(text, encoding="utf-8")
+
+    (driver,) = (package for package in packages() if package.name == "ptp-cipu-dkms")
+    return dataclasses.replace(driver, version=version, collect=collect)
+
+
 def udev_rules() -> str:
     """The udev rules of the role's template, with fixed values."""
     text = (ROOT / "roles/driver/templates/ptp_cipu.rules.j2").read_text(encoding="utf-8")
     text = re.sub(r"^\{#.*#\}\n(# Written by .*\n#\n)?", "", text)
     for name, value in _RULE_VALUES.items():
-        text = re.sub(rf"\{{\{{ \w*{name} \}}\}}", value, text)
-    if "{{" in text or "{%" in text:
-        raise BuildError("The template of the udev rules contains an unknown variable.")
+        text = text.replace(f"{{{{ {name} }}}}", value)
+    left = re.search(r"\{[{%].*?[%}]\}", text)
+    if left:
+        raise BuildError(f"The template of the udev rules has {left[0]}: add it to _RULE_VALUES.")
     return text
 
 
@@ -220,7 +240,12 @@ def build(target: Path, selected: Sequence[Package] | None = None) -> list[Path]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("target", type=Path, help="folder for the packages")
-    for path in build(parser.parse_args().target):
+    parser.add_argument(
+        "--driver-version", help="build only the driver, under this version, to test an upgrade"
+    )
+    options = parser.parse_args()
+    selected = [driver_as(options.driver_version)] if options.driver_version else None
+    for path in build(options.target, selected):
         print(path)
     return 0
 

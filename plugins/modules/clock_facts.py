@@ -25,7 +25,9 @@ extends_documentation_fragment:
   - cipu.clock.attributes.actiongroup_clock
 options:
   probe_path:
-    description: Path to clockprobe on the managed host.
+    description:
+      - Path to clockprobe on the managed host.
+      - If the default path does not exist, C(/usr/bin/clockprobe) of the distribution package.
     type: path
     default: /usr/local/bin/clockprobe
   driver:

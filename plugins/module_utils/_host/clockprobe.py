@@ -7,12 +7,21 @@ from ansible_collections.cipu.clock.plugins.module_utils._host import facts_spec
 from ansible_collections.cipu.clock.plugins.module_utils._host.typed import Record, Text
 
 SCHEMA = 1
+DEFAULT_PATH = "/usr/local/bin/clockprobe"
+PACKAGED_PATH = "/usr/bin/clockprobe"
 PERCENT = facts_spec.PERCENT
 VERSION = Text(64)
 VMCLOCK = Record(facts_spec.VMCLOCK)
 FUNCTIONS = facts_spec.FACTS.fields["functions"]
 CLOCK = Record(facts_spec.CLOCK)
 CLOCK_SHORT = Record(facts_spec.CLOCK_SHORT)
+
+
+def located(tree, path):
+    """The program to run: instead of a default that is missing, that of the package."""
+    if path == DEFAULT_PATH and not tree.is_file(path) and tree.is_file(PACKAGED_PATH):
+        return PACKAGED_PATH
+    return path
 
 
 def parse(outcome):

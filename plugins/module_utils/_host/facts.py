@@ -82,7 +82,7 @@ class Collector:
     # The clocks.
 
     def probed(self):
-        path = self.probe_path
+        path = clockprobe.located(self.tree, self.probe_path)
         found = {"probe": {"status": "missing", "path": path}, "functions": [], "clocks": []}
         if not self.tree.is_file(path):
             self.missing.append("No clock was read: there is no {0}.".format(path))

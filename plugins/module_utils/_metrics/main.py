@@ -17,8 +17,9 @@ import time
 
 from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
 from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
-from ansible_collections.cipu.clock.plugins.module_utils._host import commands
+from ansible_collections.cipu.clock.plugins.module_utils._host import clockprobe, commands
 from ansible_collections.cipu.clock.plugins.module_utils._host.facts import Collector
+from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 from ansible_collections.cipu.clock.plugins.module_utils._metrics.exposition import (
     exposition,
     textfile,
@@ -56,12 +57,12 @@ def read_json(path):
 
 
 def probe(options):
-    argv = [options.probe_path, "--openmetrics"]
-    if not os.access(options.probe_path, os.X_OK):
-        raise Unusable("{0} is missing: run the role probe".format(options.probe_path))
-    outcome = commands.run(argv, options.timeout_s)
+    path = clockprobe.located(Tree(), options.probe_path)
+    if not os.access(path, os.X_OK):
+        raise Unusable("{0} is missing: run the role probe".format(path))
+    outcome = commands.run([path, "--openmetrics"], options.timeout_s)
     if not outcome.out.strip():
-        raise Unusable("{0} printed nothing: {1}".format(options.probe_path, outcome.error_line()))
+        raise Unusable("{0} printed nothing: {1}".format(path, outcome.error_line()))
     return textfile(outcome.out)
 
 
