@@ -16,14 +16,15 @@ import tempfile
 import time
 
 from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
+from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds import complete
 from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
 from ansible_collections.cipu.clock.plugins.module_utils._host import clockprobe, commands
 from ansible_collections.cipu.clock.plugins.module_utils._host.facts import Collector
 from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
-from ansible_collections.cipu.clock.plugins.module_utils._metrics.exposition import (
-    exposition,
-    textfile,
-)
+from ansible_collections.cipu.clock.plugins.module_utils._metrics import exposition
+
+# Facts of earlier runs, about 4 KB each.
+KEPT_LIMIT = 100
 
 
 class Unusable(Exception):
@@ -46,14 +47,32 @@ def replace(path, text):
         raise Unusable("cannot write {0}: {1}".format(path, error.strerror))
 
 
-def read_json(path):
-    """An object from a JSON file, or an empty one if it cannot be read."""
+def read_json(path, kind):
+    """A value of this type from a JSON file, or an empty one if it cannot be read."""
     try:
         with open(path) as stream:
             content = json.load(stream)
     except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return kind()
+    return content if isinstance(content, kind) else kind()
+
+
+def taken_at_s(facts):
+    return exposition.number(facts.get("taken_at_s")) and facts["taken_at_s"]
+
+
+def comparable(kept, facts, standing_s):
+    """The kept facts from the one to compare with on: the newest that is older than standing_s.
+
+    A condition counts as standing if the previous facts have it too and are older than that limit,
+    so those of the last run would not do: they are one interval old. Until there are older ones,
+    the oldest are used.
+    """
+    now_s = taken_at_s(facts)
+    earlier = [one for one in kept if isinstance(one, dict) and taken_at_s(one)]
+    earlier = [one for one in earlier if taken_at_s(one) < now_s][-KEPT_LIMIT:]
+    old = [place for place, one in enumerate(earlier) if now_s - taken_at_s(one) > standing_s]
+    return earlier[old[-1] if old else 0 :]
 
 
 def probe(options):
@@ -63,18 +82,19 @@ def probe(options):
     outcome = commands.run([path, "--openmetrics"], options.timeout_s)
     if not outcome.out.strip():
         raise Unusable("{0} printed nothing: {1}".format(path, outcome.error_line()))
-    return textfile(outcome.out)
+    return exposition.textfile(outcome.out)
 
 
 def health(options):
     now_s = time.time()
     facts = Collector(options.probe_path, "ptp_cipu", options.timeout_s).facts()
-    previous = read_json(options.state) if options.state else {}
-    thresholds = read_json(options.thresholds) if options.thresholds else {}
-    verdict = judge(facts, previous or None, thresholds, now_s)
+    thresholds = read_json(options.thresholds, dict) if options.thresholds else {}
+    kept = read_json(options.state, list) if options.state else []
+    kept = comparable(kept, facts, complete(thresholds)["sync_standing_s"])
+    verdict = judge(facts, kept[0] if kept else None, thresholds, now_s)
     if options.state:
-        replace(options.state, json.dumps(facts))
-    return exposition(facts, verdict, [check.name for check in CHECKS], now_s)
+        replace(options.state, json.dumps(kept + [facts]))
+    return exposition.exposition(facts, verdict, [check.name for check in CHECKS], now_s)
 
 
 def parse(arguments):
@@ -82,7 +102,7 @@ def parse(arguments):
     parser.add_argument("kind", choices=["probe", "health"])
     parser.add_argument("--output", required=True, metavar="PATH", help="file to write")
     parser.add_argument("--probe-path", default="/usr/local/bin/clockprobe", metavar="PATH")
-    parser.add_argument("--state", metavar="PATH", help="file that keeps the previous facts")
+    parser.add_argument("--state", metavar="PATH", help="file that keeps the facts of earlier runs")
     parser.add_argument("--thresholds", metavar="PATH", help="JSON file with thresholds")
     parser.add_argument("--timeout-s", type=int, default=20, metavar="SECONDS")
     return parser.parse_args(arguments)

@@ -5,6 +5,7 @@ import math
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
+from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
 from ansible_collections.cipu.clock.plugins.module_utils._metrics import main
 from ansible_collections.cipu.clock.plugins.module_utils._metrics.exposition import (
     FAMILIES,
@@ -12,6 +13,8 @@ from ansible_collections.cipu.clock.plugins.module_utils._metrics.exposition imp
     exposition,
     textfile,
 )
+
+from .. import made
 
 NAMES = [check.name for check in CHECKS]
 FACTS = {
@@ -114,6 +117,43 @@ def test_without_clockprobe_the_former_file_stays(tmp_path, capsys):
     assert main.main(["probe", "--output", str(output), "--probe-path", missing]) == 1
     assert "run the role probe" in capsys.readouterr().err
     assert output.read_text() == "former 1\n"
+
+
+def taken(*times_s):
+    return [{"taken_at_s": time_s} for time_s in times_s]
+
+
+@pytest.mark.parametrize(
+    ("kept", "left"),
+    [
+        (taken(), taken()),
+        (taken(940), taken(940)),
+        (taken(880, 940), taken(880, 940)),
+        (taken(820, 880, 940), taken(880, 940)),
+        (taken(940, 1000, 1060), taken(940)),
+        ([None, [880], {"taken_at_s": "880"}, {}, *taken(940)], taken(940)),
+        (taken(*range(1, 1000)), taken(*range(939, 1000))),
+        (taken(*range(941, 1000)) * 2, taken(*range(959, 1000), *range(941, 1000))),
+    ],
+    ids=["none", "young", "one", "aged", "ahead", "malformed", "seconds", "limit"],
+)
+def test_a_run_compares_with_facts_that_are_older_than_a_standing_condition(kept, left):
+    assert main.comparable(kept, {"taken_at_s": 1000}, 60) == left
+
+
+def test_a_condition_that_stands_stays_critical_from_run_to_run():
+    """With the facts of the last run as the previous ones it was critical in every other run."""
+    facts, kept, seen = made.facts(), [], []
+    made.change(facts, "clocks.0.cipu.sync.maintenance", True)
+    for run, elapsed_s in enumerate((0, 58, 121, 177, 242)):
+        now_s = made.NOW_S + elapsed_s
+        facts = dict(facts, taken_at_s=now_s)
+        kept = main.comparable(kept, facts, 60)
+        verdict = judge(facts, kept[0] if kept else None, {}, now_s)
+        seen += [one["severity"] for one in verdict["reasons"] if one["check"] == "sync_stat"]
+        assert len(seen) == run + 1
+        kept.append(facts)
+    assert seen == ["warning", "warning", "critical", "critical", "critical"]
 
 
 def test_health_is_written_atomically_and_its_facts_are_stored(tmp_path):
