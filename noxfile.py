@@ -49,6 +49,13 @@ def shell(session: nox.Session) -> None:
     run(session, "shellcheck", "--severity=warning", *str(scripts).split())
 
 
+@nox.session(venv_backend="none", name="c")
+def c_code(session: nox.Session) -> None:
+    """C: clang-format, and clang-tidy over clockprobe (`make driver` runs it over the driver)."""
+    run(session, "tests/c_format")
+    run(session, "make", "--no-print-directory", "-C", "native", "--jobs", "2", "tidy")
+
+
 @nox.session(venv_backend="none")
 def yaml(session: nox.Session) -> None:
     """YAML: yamllint."""
@@ -85,7 +92,19 @@ def changelog(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def sanity(session: nox.Session) -> None:
     """ansible-test sanity over the built artifact."""
-    run(session, "tests/sanity/run")
+    run(session, "tests/ansible_test", "sanity")
+
+
+@nox.session(venv_backend="none", default=False)
+def units(session: nox.Session) -> None:
+    """ansible-test units over the built artifact (`make unit` runs them on the checkout)."""
+    run(session, "tests/ansible_test", "units")
+
+
+@nox.session(venv_backend="none")
+def integration(session: nox.Session) -> None:
+    """ansible-test integration over the built artifact: modules with real dkms and chronyd."""
+    run(session, "tests/ansible_test", "integration")
 
 
 @nox.session
@@ -109,7 +128,7 @@ def installed_python(version: str) -> str:
 @nox.session(default=False, venv_backend="none", name="cores")
 @nox.parametrize("core", list(CORES))
 def cores(session: nox.Session, core: str) -> None:
-    """ansible-test sanity, and the unit tests of the plugins, on this ansible-core."""
+    """ansible-test sanity and units over the built artifact, on this ansible-core."""
     venv = Path(os.environ.get("CIPU_CACHE", ".cache")).absolute() / f"core-{core}"
     if not (venv / "bin/ansible-test").exists():
         run(session, installed_python(CORES[core]), "-m", "venv", str(venv))
@@ -118,11 +137,12 @@ def cores(session: nox.Session, core: str) -> None:
             "jsonschema",
             "pytest",
             "pytest-timeout",
+            "pytest-xdist",
             "-c",
             "requirements/dev.txt",
         )
         pip = (str(venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check")
         run(session, *pip, f"ansible-core=={core}.*")
         run(session, *pip, *tools)
-    run(session, "tests/sanity/run", "--venv", str(venv), "--python", CORES[core])
-    run(session, str(venv / "bin/python"), "-m", "pytest", "--quiet", "tests/unit/plugins")
+    for command in ("sanity", "units"):
+        run(session, "tests/ansible_test", command, "--venv", str(venv), "--python", CORES[core])

@@ -33,7 +33,7 @@ static void write_out(const char *line)
 	struct json j = { .file = open_memstream(&text, &length) };
 
 	json_string(&j, NULL, line);
-	fclose(j.file);
+	(void)fclose(j.file);
 	for (size_t i = 0; i < length; i++) {
 		if ((unsigned char)text[i] < 0x20)
 			abort();

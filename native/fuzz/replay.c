@@ -69,7 +69,7 @@ static int replay(const char *path)
 		return 1;
 	}
 	size = fread(seed, 1, sizeof(seed), file);
-	fclose(file);
+	(void)fclose(file);
 	try_input(seed, size);
 	for (unsigned i = 0; i < MUTATIONS; i++)
 		mutate(seed, size);

@@ -146,6 +146,7 @@ static void read_device_number(const char *root, struct clock_info *c)
 
 	snprintf(path, sizeof(path), CLASS_DIRECTORY "/ptp%u/dev", c->index);
 	if (text_read_line(root, path, line, sizeof(line)) > 0 &&
+	    /* The widths keep the numbers in range. NOLINTNEXTLINE(cert-err34-c) */
 	    sscanf(line, "%6u:%8u%c", &major_number, &minor_number, &rest) == 2)
 		c->rdev = makedev(major_number, minor_number);
 }
@@ -365,7 +366,7 @@ int discover(const char *root, struct discovery *d)
 	int err;
 
 	memset(d, 0, sizeof(*d));
-	d->clocks = malloc(sizeof(*d->clocks));
+	d->clocks = calloc(1, sizeof(*d->clocks));
 	if (!d->clocks)
 		return -ENOMEM;
 	read_class(root, d);

@@ -233,7 +233,7 @@ static ssize_t read_page(const char *root, uint8_t *page)
 void vmclock_read(const char *root, struct vmclock *v)
 {
 	const struct timespec pause = { 0, READ_PAUSE_NS };
-	uint8_t page[VMCLOCK_PAGE_SIZE];
+	uint8_t page[VMCLOCK_PAGE_SIZE] = { 0 };
 	ssize_t n = 0;
 
 	memset(v, 0, sizeof(*v));

@@ -21,7 +21,7 @@ static void start(struct writer *w)
 static void assert_written(struct writer *w, const char *expected)
 {
 	json_end_array(&w->json);
-	fclose(w->json.file);
+	(void)fclose(w->json.file);
 	assert_string_equal(w->text, expected);
 	free(w->text);
 }

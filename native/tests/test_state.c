@@ -40,7 +40,7 @@ static char *text_of(const struct state *s, size_t *length)
 	FILE *file = open_memstream(&text, length);
 
 	state_write(file, s);
-	fclose(file);
+	(void)fclose(file);
 	return text;
 }
 

@@ -93,6 +93,9 @@ attributes:
   idempotent:
     description: A second run changes nothing.
     support: full
+seealso:
+  - module: cipu.clock.time_daemon
+  - module: cipu.clock.clock_facts
 """
 
 EXAMPLES = r"""
@@ -140,10 +143,12 @@ waited_s:
   description: Number of seconds until the source was selected.
   returned: always
   type: float
+  sample: 4.5
 rolled_back:
   description: Whether the former files were restored and chronyd is in its former state.
   returned: always
   type: bool
+  sample: false
 """
 
 import os

@@ -99,6 +99,7 @@ fleet:
   description: The summary of the report, as in C(docs/schema/report-v1.json).
   returned: always
   type: dict
+  sample: {count: 3, applicable: 3, severity: ok, state: OK, on_phc: 3, on_phc_pct: 100.0}
 html_path:
   description: Path of the written page.
   returned: if a page was written

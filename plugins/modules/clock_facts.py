@@ -86,6 +86,7 @@ ansible_facts:
         boot_id:
           description: The kernel's random id of this boot.
           type: str
+          sample: 6b8f1c9e-0d53-4a4e-9b1a-2f7f3f1f4c55
         probe:
           description: Result of clockprobe. C(status) is V(ok), V(missing) or V(failed).
           type: dict
@@ -101,9 +102,11 @@ ansible_facts:
             - C(instance) is a number that changes when the clock is registered again.
           type: list
           elements: dict
+          sample: [{node: /dev/ptp0, index: 0, kind: cipu, pci_address: "0000:00:10.0"}]
         vmclock:
           description: The VMClock page, if the hypervisor provides one.
           type: dict
+          sample: {node: /dev/vmclock0, status: ok, counter_id: x86_tsc, disruption_marker: 0}
         chrony:
           description:
             - C(status) is V(ok), V(absent), V(stopped), V(restarting) or V(denied).
@@ -112,6 +115,7 @@ ansible_facts:
             - C(error_bound_s) is correction, root dispersion and half the root delay, without the
               error of the clock itself.
           type: dict
+          sample: {status: ok, version: '4.3', selected: CIPU, error_bound_s: 0.000008}
         time_daemons:
           description: Active time daemons.
           type: list
@@ -132,11 +136,13 @@ ansible_facts:
             - The module loaded and the module installed for the running kernel, with version and
               srcversion of each, and its DKMS builds. C(load_id) changes with each load.
           type: dict
+          sample: {name: ptp_cipu, loaded: true, loaded_version: 0.1.0, dkms: []}
         kernel:
           description:
             - The running kernel, the one that boots next, and for each bootable kernel whether it
               has the driver and the headers to build it.
           type: dict
+          sample: {running: 6.1.0-40-amd64, next: 6.1.0-40-amd64, reboot_pending: false, bootable: []}
         secure_boot:
           description: Secure Boot, lockdown and enforcement of module signatures.
           type: dict
@@ -145,6 +151,7 @@ ansible_facts:
           description: What could not be determined, one sentence each.
           type: list
           elements: str
+          sample: [The kernel that boots next cannot be determined.]
 """
 
 import re

@@ -244,6 +244,7 @@ reasons:
     limit:
       description: Allowed value, in C(unit).
       type: raw
+      sample: 0
     unit:
       description: Unit of value and limit, null where there is none.
       type: str
@@ -255,6 +256,7 @@ reasons:
     advice:
       description: What to do next.
       type: str
+      sample: Report it to the cloud provider.
     clock:
       description: The clock, if the reason is about one.
       type: str
@@ -295,65 +297,82 @@ fleet:
     hosts:
       description: Health of each host, by name, as above.
       type: dict
+      sample: {web1: {severity: ok, state: OK, reasons: []}}
     count:
       description: Number of hosts.
       type: int
+      sample: 3
     applicable:
       description: Number of hosts that have a CIPU clock or are expected to.
       type: int
+      sample: 3
     states:
       description: Number of hosts in each state.
       type: dict
+      sample: {OK: 2, DEGRADED: 1}
     severities:
       description: Number of hosts of each severity.
       type: dict
+      sample: {ok: 2, warning: 0, unknown: 0, critical: 1, not_applicable: 0}
     zones:
       description: Number of hosts of each severity, by zone.
       type: dict
+      sample: {cn-hangzhou-b: {ok: 2, warning: 0, unknown: 0, critical: 1, not_applicable: 0}}
     driver_versions:
       description: Number of applicable hosts by version of the driver loaded.
       type: dict
+      sample: {'0.1.0': 3}
     on_phc:
       description: Number of hosts whose chrony has selected the PHC.
       type: int
+      sample: 2
     on_phc_pct:
       description: The same, in percent of the applicable hosts.
       type: float
+      sample: 66.7
     error_bound_ns:
       description:
         - Error bound at p50, p99 and max, in nanoseconds, and the number of hosts where it is
           known.
       type: dict
+      sample: {known: 3, p50: 8012, p99: 13250, max: 13250}
     incidents:
       description: Zones in which many hosts have the same condition.
       type: list
       elements: dict
+      sample: []
 zone:
   description: Zone of the host, null where none was given.
   returned: for one host
   type: str
+  sample: cn-hangzhou-b
 taken_at_s:
   description: When the facts were gathered, in seconds since 1970 by the host's own clock.
   returned: for one host
   type: int
+  sample: 1766000100
 kernel:
   description: Release of the running kernel.
   returned: for one host
   type: str
+  sample: 6.1.0-40-amd64
 driver_version:
   description: Version of the loaded driver.
   returned: for one host
   type: str
+  sample: 0.1.0
 clock:
   description:
     - The CIPU clock of the lowest PCI address, with C(state), C(node), C(pci_address),
       C(offset_ns) and C(uncertainty_ns), and the standing C(conditions) of all CIPU clocks.
   returned: for one host
   type: dict
+  sample: {state: ok, node: /dev/ptp0, conditions: [], offset_ns: -1250, uncertainty_ns: 51200}
 chrony_source:
   description: Name of the source that chrony has selected.
   returned: for one host
   type: str
+  sample: CIPU
 msg:
   description: Severity, state and reasons in one line.
   returned: always

@@ -202,6 +202,7 @@ signing:
     enabled:
       description: Whether Secure Boot is on. Left out where it cannot be read.
       type: bool
+      sample: true
     lockdown:
       description: The kernel's lockdown mode. Left out where it cannot be read.
       type: str
@@ -209,9 +210,11 @@ signing:
     signature_enforced:
       description: Kernel parameter that enforces signatures. Left out where it cannot be read.
       type: bool
+      sample: true
     enforced:
       description: Whether the kernel loads signed modules only; null where that cannot be read.
       type: bool
+      sample: true
     signers:
       description: Signer of the installed modules, by kernel release; null where one is not signed.
       type: dict
@@ -223,17 +226,21 @@ signing:
     enrolled:
       description: Whether the firmware trusts that certificate; null where that cannot be checked.
       type: bool
+      sample: false
     foreign_kernels:
       description: Kernels whose module is signed with another key than the certificate's.
       type: list
       elements: str
+      sample: []
     next_step:
       description: What the operator must do, as a sentence; null if nothing is to do.
       type: str
+      sample: Enrol the certificate /var/lib/dkms/mok.pub, then reboot.
 make_log:
   description: Last lines of the build's log.
   returned: when a build failed
   type: str
+  sample: 'hello.c:1:1: error: unknown type name'
 """
 
 import os

@@ -91,6 +91,9 @@ attributes:
   idempotent:
     description: A second run changes nothing.
     support: full
+seealso:
+  - module: ansible.builtin.copy
+  - module: cipu.clock.host_record
 """
 
 EXAMPLES = r"""
@@ -123,6 +126,7 @@ unsent:
   returned: always
   type: list
   elements: str
+  sample: []
 former:
   description:
     - Former content of each changed text file of O(files) outside O(root). Pass it as O(files) to
@@ -136,10 +140,12 @@ private:
   returned: always
   type: list
   elements: str
+  sample: [/etc/cipu-clock/key.pem]
 src_sha256:
   description: Checksum over all files, hexadecimal.
   returned: with O(src)
   type: str
+  sample: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 """
 
 import hashlib

@@ -57,6 +57,7 @@ ansible_facts:
   description: The facts of the last check, as M(cipu.clock.clock_facts) returns them.
   returned: always
   type: dict
+  sample: {cipu_clock: {schema: 1, taken_at_s: 1766000000}}
 state:
   description: State of the host, as M(cipu.clock.clock_health) names it.
   returned: always
@@ -72,6 +73,7 @@ reasons:
   returned: always
   type: list
   elements: dict
+  sample: []
 checks:
   description: Number of health checks that were made.
   returned: always

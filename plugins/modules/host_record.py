@@ -90,6 +90,7 @@ record:
           C(mode), C(owner), C(group) and C(size_bytes).
         - A symbolic link also has C(link), its target; C(content) is that of the file it leads to.
       type: dict
+      sample: {/etc/chrony/conf.d/cipu.conf: null}
     units:
       description: For each unit, its C(load), C(active) and C(enabled) state as systemd names it.
       type: dict
@@ -111,6 +112,7 @@ existing:
   description: Whether the record existed before this task.
   returned: always
   type: bool
+  sample: false
 """
 
 import base64

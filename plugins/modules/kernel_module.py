@@ -71,6 +71,9 @@ attributes:
   idempotent:
     description: A second run changes nothing.
     support: full
+seealso:
+  - module: cipu.clock.dkms
+  - module: cipu.clock.clock_facts
 """
 
 EXAMPLES = r"""
@@ -91,14 +94,17 @@ loaded_srcversion:
   description: The srcversion of the loaded module, null if it is not loaded.
   returned: always
   type: str
+  sample: 52FA3E23A4D1C2F1B9D0E0A
 installed_srcversion:
   description: The srcversion of the module file of the running kernel, null if there is none.
   returned: always
   type: str
+  sample: 52FA3E23A4D1C2F1B9D0E0A
 reload_required:
   description: Whether the loaded module is not the requested one and was left loaded.
   returned: always
   type: bool
+  sample: false
 functions:
   description: PCI functions with the given ids, and the driver that each is bound to.
   returned: always

@@ -60,6 +60,9 @@ attributes:
   idempotent:
     description: A second run changes nothing.
     support: full
+seealso:
+  - module: ansible.builtin.systemd_service
+  - module: cipu.clock.chrony_refclock
 """
 
 EXAMPLES = r"""

@@ -98,7 +98,7 @@ def test_packages_are_not_installed_where_text_says_so(fleet):
     assert "dkms installed 0.2.0" not in host.log()
 
 
-@pytest.mark.parametrize(("tag", "accepted"), [("notest", True), ("run", False)])
+@pytest.mark.parametrize(("tag", "accepted"), [("notest", True), ("cipu_chrony_run", False)])
 def test_only_a_whole_run_is_accepted(finished_fleet, tag, accepted):
     """molecule, among others, skips tags that no role has."""
     stamp = finished_fleet.hosts["a"].path("/var/lib/cipu-clock/rollout.sha256")
@@ -110,7 +110,11 @@ def test_only_a_whole_run_is_accepted(finished_fleet, tag, accepted):
 @pytest.mark.parametrize("playbook", ["rollout", "remove"])
 def test_a_run_with_one_tag(finished_fleet, playbook):
     """P9."""
-    tags = {"rollout": ["preflight", "install", "configure", "run"], "remove": ["preflight", "run"]}
+    phases = ["preflight", "install", "configure", "run"]
+    tags = {
+        "rollout": [f"cipu_driver_{phase}" for phase in phases],
+        "remove": ["cipu_driver_preflight", "cipu_driver"],
+    }
     for tag in tags[playbook]:
         finished_fleet.hosts["a"].path("/var/lib/cipu-clock/rollout.sha256").unlink(missing_ok=True)
         done = finished_fleet.play(playbook, "--tags", tag, **OPTIONS)
