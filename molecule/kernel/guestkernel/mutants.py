@@ -21,6 +21,8 @@ class Mutant:
     fatal: bool = False
 
 
+# The time limit of an error recovery in the variant "hasty".
+HASTY_S = 4
 # Variants of the driver that make a rare event happen; they add no fault.
 INJECTIONS: dict[str, dict[str, list[tuple[str, str]]]] = {
     "irqfail": {
@@ -34,7 +36,7 @@ INJECTIONS: dict[str, dict[str, list[tuple[str, str]]]] = {
         ]
     },
     "hasty": {"cipu_life.c": [("#define CIPU_RECOVERY_TOUT\t(90 * HZ)",
-                              "#define CIPU_RECOVERY_TOUT\t(2 * HZ)")]},
+                              f"#define CIPU_RECOVERY_TOUT\t({HASTY_S} * HZ)")]},
 }  # fmt: skip
 
 

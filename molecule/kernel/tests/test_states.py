@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Changes of state: lost state, failed recovery, disappearance; what readers and the log see."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from guestkernel.box import Box
+from guestkernel.mutants import HASTY_S
 from test_lifecycle import alive, poke, start_load, stop_load
 
 # Looks like time, counted from another epoch.
@@ -81,13 +83,32 @@ def test_a_vector_that_fires_while_probe_gives_up_on_interrupts(box: Box) -> Non
     box.wait(lambda: box.attribute("dev_busy") == 1, 10, "polled")
 
 
+def poke_command(box: Box, step: str) -> str:
+    """Command that pokes and prints the answer."""
+    folder = "/sys/module/cipu_poke/parameters"
+    return f"echo {step} {box.address()} > {folder}/poke; cat {folder}/answer"
+
+
+def poke_all(box: Box, *steps: str) -> tuple[list[int], float]:
+    """Run pokes in one command, so that a slow host adds no time between them.
+
+    Return their answers, and the seconds that they took in the guest.
+    """
+    uptime = "cut -d' ' -f1 /proc/uptime"
+    commands = (poke_command(box, step) for step in steps)
+    began, *answers, ended = box.sh("; ".join((uptime, *commands, uptime))).split()
+    return [int(answer) for answer in answers], float(ended) - float(began)
+
+
 def test_an_error_recovery_that_never_ends_does_not_stop_the_clock(box: Box) -> None:
     """D4: the PCI core calls nothing more when another device fails to recover."""
     load_variant(box, "hasty")
     box.wait(box.bound, 30, "bound")
     before = box.mark()
-    assert poke(box, "nonfatal") == 2
-    assert box.read()["errors"] == {"EAGAIN": 1}
+    steps = f"{poke_command(box, 'nonfatal')}; phc read {box.clock()} extended 0 1 1"
+    answer, read = box.sh(steps).splitlines()
+    assert int(answer) == 2
+    assert json.loads(read)["errors"] == {"EAGAIN": 1}
     box.wait(lambda: alive(box), 30, "the driver negotiates itself")
     box.wait_log("PCI error recovery did not finish", 5, before)
 
@@ -96,8 +117,8 @@ def test_readers_of_a_channel_that_stays_frozen_get_enodev(box: Box) -> None:
     """D4: the same if the core keeps the device blocked."""
     load_variant(box, "hasty")
     box.wait(box.bound, 30, "bound")
-    assert poke(box, "frozen") == 3
-    poke(box, "offline")
+    answers, _ = poke_all(box, "frozen", "offline")
+    assert answers[0] == 3
     box.wait(lambda: box.read()["errors"] == {"ENODEV": 1}, 30, "no more EAGAIN")
     poke(box, "online")
     box.wait(lambda: alive(box), 30, "the clock is back")
@@ -106,15 +127,21 @@ def test_readers_of_a_channel_that_stays_frozen_get_enodev(box: Box) -> None:
 def test_a_recovery_that_ends_in_time_is_left_alone(box: Box) -> None:
     load_variant(box, "hasty")
     box.wait(box.bound, 30, "bound")
-    before = box.mark()
-    poke(box, "frozen")
-    poke(box, "slot_reset")
-    poke(box, "resume")
+    for attempt in range(1, 6):
+        before = box.mark()
+        renegotiated = box.attribute("dev_renegotiated")
+        box.sh(f"echo attempt {attempt} > /dev/kmsg")
+        # On a slow host the recovery itself may take too long, and is then reported.
+        if poke_all(box, "frozen", "slot_reset", "resume")[1] < HASTY_S:
+            break
+        box.wait(lambda: alive(box), 30, "the clock is back")
+    else:
+        pytest.fail("this host is too slow: no recovery ended within the limit")
+    box.sh(f"sleep {HASTY_S + 1}; echo the limit has passed > /dev/kmsg")
+    box.wait_log("the limit has passed", 30, before)
+    assert "did not finish" not in box.log(before).rpartition(f"attempt {attempt}")[2]
     assert alive(box)
-    # Longer than the limit of this variant.
-    box.sh("sleep 3")
-    assert "did not finish" not in box.log(before)
-    assert box.attribute("dev_renegotiated") == 1
+    assert box.attribute("dev_renegotiated") == renegotiated + 1
 
 
 def test_a_reader_that_waits_for_another_keeps_interrupts_on(box: Box) -> None:
