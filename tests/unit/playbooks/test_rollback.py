@@ -82,5 +82,4 @@ def test_a_host_that_becomes_healthy_during_its_rollout_is_finished(finished_fle
     done = finished_fleet.play("rollout", **OPTIONS)
     assert done.rc == 0, done.text
     assert host.state()["selected"] == "CIPU"
-    assert "driver 0.2.0 before, 0.2.0 now" in done.line
     assert not host.path("/var/lib/cipu-clock/before.json").exists()
