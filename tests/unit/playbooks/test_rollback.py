@@ -74,3 +74,12 @@ def test_remove_leaves_neither_record_nor_list(upgraded):
     assert done.rc == 0, done.text
     left = [name for name in host.files() if not name.startswith(("simulated", "usr/local/sbin"))]
     assert left == ["etc/os-release"]
+
+
+def test_a_host_that_becomes_healthy_during_its_rollout_is_finished(finished_fleet):
+    host = finished_fleet.hosts["a"]
+    host.write("/simulated/state.json", json.dumps({**host.state(), "selected": ""}))
+    done = finished_fleet.play("rollout", **OPTIONS)
+    assert done.rc == 0, done.text
+    assert host.state()["selected"] == "CIPU"
+    assert not host.path("/var/lib/cipu-clock/before.json").exists()
