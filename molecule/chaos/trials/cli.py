@@ -132,7 +132,6 @@ class Run:
         self.lab = lab
         self.logs = logs
         self.folder = folder
-        self.variables = collection.variables(folder)
         self.outcomes: list[Outcome] = []
         self.end_s = time.monotonic() + chosen.minutes * 60
         self.stopped = threading.Event()
@@ -142,7 +141,14 @@ class Run:
         """Make all tries. The second value is False if one could not be made."""
         old = collection.old_driver(self.folder)
         benches = [
-            Bench(self.lab, node, self.logs, self.variables, console.print) for node in nodes
+            Bench(
+                self.lab,
+                node,
+                self.logs,
+                collection.variables(self.folder, node.state.image),
+                console.print,
+            )
+            for node in nodes
         ]
         with ThreadPoolExecutor(max_workers=len(benches)) as pool:
             try:

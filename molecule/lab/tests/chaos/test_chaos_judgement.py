@@ -78,6 +78,15 @@ def _outcome(kind: str, daemon_s: float | None, clean: bool, state: str) -> Outc
     return Outcome(kind, "debian12", "x", daemon_s=daemon_s, clean=clean, state=state)
 
 
+def test_archives_of_one_host_do_not_count_as_those_of_another(tmp_path: Path) -> None:
+    one, two = (collection.variables(tmp_path, image) for image in ("debian12", "debian13"))
+    path = Path(one["cipu_driver_cache_path"]) / "key" / "archive"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert collection.archives(one) == {path}
+    assert collection.archives(two) == set()
+
+
 def test_the_table_counts_and_one_failure_fails_the_run(tmp_path: Path) -> None:
     good = _outcome("ssh-lost", 3.0, True, "new")
     assert table.passed([good])
