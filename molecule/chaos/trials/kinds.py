@@ -47,9 +47,10 @@ def trials(kind: str, bench: Bench, tries: int, seed: int) -> Iterator[Trial]:
     return KINDS[kind](kind, bench, tries, seed)
 
 
-def needed(kinds: Sequence[str]) -> list[str]:
+def needed(kinds: Sequence[str], tries: int) -> list[str]:
     """References that these kinds need, in the order in which they are prepared."""
-    return ["first", *(["upgrade"] if set(kinds) & set(UPGRADES) else [])]
+    upgrades = {*UPGRADES, *(ALTERNATING if tries > 1 else ())}
+    return ["first", *(["upgrade"] if set(kinds) & upgrades else [])]
 
 
 def fractions(seed: int, kind: str, image: str, tries: int) -> list[float]:
@@ -291,7 +292,9 @@ def _compare(bench: Bench, reference: Reference, outcome: Outcome, passed: bool)
 
 
 # References that kinds need, apart from the first rollout.
-UPGRADES = ("controller-killed", "power-cut-upgrade", "disk-full-upgrade", "ssh-lost")
+UPGRADES = ("power-cut-upgrade", "disk-full-upgrade")
+# Every second try is an upgrade.
+ALTERNATING = ("controller-killed", "ssh-lost")
 
 KINDS: dict[str, Callable[[str, Bench, int, int], Iterator[Trial]]] = {
     "controller-killed": _random(("first", "upgrade"), _kill_controller),

@@ -5,14 +5,15 @@ import json
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fleet import LabError
 from trials import collection, hosts, table
 from trials.bench import Reference
-from trials.cli import OptionError, options, start
-from trials.kinds import KINDS, Outcome, fractions
+from trials.cli import OptionError, Run, options, start
+from trials.kinds import KINDS, Outcome, Trial, fractions
 from trials.rollout import Moment, Step
 
 PRINTED = """\
@@ -86,6 +87,18 @@ def test_a_moment_belongs_to_a_step() -> None:
     assert reference.moment(0.4) == Moment("Two#1", 0.0)
     assert reference.moment(0.9) == Moment("Two#1", 5.0)
     assert str(Moment("", 1.0)) == "1.0 s after the start of the rollout"
+
+
+def test_an_interrupted_run_keeps_its_tries(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    bench: Any = SimpleNamespace(image="debian12", logs=lambda: "")
+    lab: Any = None
+    for number, kind in enumerate(("ssh-lost", "apt-fails")):
+        run = Run(options({"KEEP": "1"}), lab, tmp_path, tmp_path, path)
+        assert len(run.outcomes) == number
+        assert run.try_once(bench, Trial(kind, "here", lambda _bench, _outcome: None))
+    # In the order in which the kinds are documented.
+    assert [outcome.kind for outcome in table.load(path)] == ["apt-fails", "ssh-lost"]
 
 
 def test_archives_of_one_host_do_not_count_as_those_of_another(tmp_path: Path) -> None:

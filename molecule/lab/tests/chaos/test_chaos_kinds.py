@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The order of events in each kind of try, and its verdict. Host and rollouts are simulated."""
 
+import itertools
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -191,11 +192,12 @@ def test_every_kind_is_tested() -> None:
 
 
 def test_only_the_references_that_kinds_need_are_prepared(bench: FakeBench) -> None:
-    assert kinds.needed(list(KINDS)) == ["first", "upgrade"]
-    for kind in KINDS:
-        bench.references = {name: bench.references[name] for name in kinds.needed([kind])}
+    assert kinds.needed(list(KINDS), 2) == ["first", "upgrade"]
+    assert kinds.needed(["controller-killed", "ssh-lost"], 1) == ["first"]
+    for kind, tries in itertools.product(KINDS, (1, 2)):
+        bench.references = {name: bench.references[name] for name in kinds.needed([kind], tries)}
         bench.events.clear()
-        for trial in trials(kind, bench, 2, seed=7):  # type: ignore[arg-type]
+        for trial in trials(kind, bench, tries, seed=7):  # type: ignore[arg-type]
             trial.run(bench, Outcome(kind, "debian13", ""))  # type: ignore[arg-type]
         bench.references = FakeBench().references
 
