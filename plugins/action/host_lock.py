@@ -19,7 +19,7 @@ class ActionModule(ActionBase):
         holder = result.get("holder") if result.get("failed") else None
         if not isinstance(holder, dict):
             return result
-        # Waiting for a run that has ended would be in vain.
+        # A run that has ended releases no lock, so do not wait for it.
         if run_owner.has_ended(str(holder.get("id"))):
             args["_replaces"] = holder["id"]
         elif wait_s:

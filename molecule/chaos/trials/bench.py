@@ -13,7 +13,7 @@ from fleet import paths as lab_paths
 
 from . import collection, hosts
 from .hosts import State
-from .rollout import Rollout, Step, Trigger
+from .rollout import Moment, Rollout, Step, Trigger
 
 ROLLOUT_SECONDS = 1800
 # Ansible's temporary files go to memory, so that they still fit if the disk is full.
@@ -39,6 +39,8 @@ class Reference:
     new: State
     seconds: float
     steps: list[Step] = field(default_factory=list)
+    # Steps that started, in order, and the seconds since the start of the rollout.
+    starts: list[tuple[str, float]] = field(default_factory=list)
 
     @classmethod
     def load(cls, saved: dict[str, Any]) -> "Reference":
@@ -50,7 +52,18 @@ class Reference:
         ]
         old, new = (State(**each) for each in states)
         steps = [Step(**step) for step in saved["steps"]]
-        return cls(saved["point"], old, new, saved["seconds"], steps)
+        starts = [(step, seconds) for step, seconds in saved["starts"]]
+        return cls(saved["point"], old, new, saved["seconds"], steps, starts)
+
+    def moment(self, fraction: float) -> Moment:
+        """The moment at this part of the rollout's time, between 0 and 1.
+
+        A rollout takes longer on a busy machine, so a number of seconds is no point of it.
+        """
+        seconds = fraction * self.seconds
+        passed = [start for start in self.starts if start[1] <= seconds]
+        step, began_s = passed[-1] if passed else ("", 0.0)
+        return Moment(step, seconds - began_s)
 
 
 class PreparationError(Exception):
@@ -169,7 +182,8 @@ class Bench:
             f"{self.image}: a rollout from {point!r} takes {seconds:.0f} s, {len(steps)} steps, "
             f"{writing} of them write"
         )
-        return Reference(point, old, new, seconds, steps)
+        starts = [(step, at_s - run.started_s) for step, at_s in run.starts()]
+        return Reference(point, old, new, seconds, steps, starts)
 
     def _timed(self, label: str) -> tuple[Rollout, float]:
         started_s = time.monotonic()

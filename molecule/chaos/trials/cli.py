@@ -84,10 +84,11 @@ def main() -> int:
     results = lab.folder / "results.json" if chosen.keep else folder / "results.json"
     try:
         nodes = start(lab, chosen)
-        earlier = table.load(results) if chosen.keep else []
-        outcomes, complete = Run(chosen, lab, folder, logs).all(nodes)
-        outcomes = [*earlier, *outcomes]
-        table.save(outcomes, chosen.seed, results)
+        if not chosen.keep:
+            results.unlink(missing_ok=True)
+        run = Run(chosen, lab, folder, logs, results)
+        complete = run.all(nodes)
+        outcomes = run.outcomes
     except (LabError, PreparationError) as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 1
@@ -127,22 +128,29 @@ def start(lab: Lab, chosen: Options) -> list[Node]:
 class Run:
     """One run of the scenario over all hosts; each host makes its tries in turn."""
 
-    def __init__(self, chosen: Options, lab: Lab, folder: Path, logs: Path) -> None:
+    def __init__(self, chosen: Options, lab: Lab, folder: Path, logs: Path, results: Path) -> None:
         self.chosen = chosen
         self.lab = lab
         self.logs = logs
         self.folder = folder
-        self.variables = collection.variables(folder)
-        self.outcomes: list[Outcome] = []
+        self.results = results
+        self.outcomes = table.load(results) if chosen.keep else []
         self.end_s = time.monotonic() + chosen.minutes * 60
         self.stopped = threading.Event()
         self.lock = threading.Lock()
 
-    def all(self, nodes: list[Node]) -> tuple[list[Outcome], bool]:
-        """Make all tries. The second value is False if one could not be made."""
+    def all(self, nodes: list[Node]) -> bool:
+        """Make all tries; False if one could not be made."""
         old = collection.old_driver(self.folder)
         benches = [
-            Bench(self.lab, node, self.logs, self.variables, console.print) for node in nodes
+            Bench(
+                self.lab,
+                node,
+                self.logs,
+                collection.variables(self.folder, node.state.image),
+                console.print,
+            )
+            for node in nodes
         ]
         with ThreadPoolExecutor(max_workers=len(benches)) as pool:
             try:
@@ -152,15 +160,14 @@ class Run:
                 for bench in benches:
                     bench.end()
                 raise
-        order = {kind: number for number, kind in enumerate(KINDS)}
-        return sorted(self.outcomes, key=lambda each: order[each.kind]), all(done)
+        return all(done)
 
     def one(self, bench: Bench, old: dict[str, str]) -> bool:
         """Make the tries of one host."""
         complete = True
         try:
             saved = self.lab.folder / f"{bench.node.name}.json" if self.chosen.keep else None
-            bench.prepare(needed(self.chosen.kinds), old, saved)
+            bench.prepare(needed(self.chosen.kinds, self.chosen.tries), old, saved)
             for kind in self.chosen.kinds:
                 for trial in trials(kind, bench, self.chosen.tries, self.chosen.seed):
                     if self.stopped.is_set() or time.monotonic() > self.end_s:
@@ -182,8 +189,10 @@ class Run:
         # A host that the lab could not restore counts as one without a time daemon.
         with self.lock:
             self.outcomes.append(outcome)
-            # Keep the tries of a run that is killed.
-            table.save(self.outcomes, self.chosen.seed, self.logs / "so-far.json")
+            order = {kind: number for number, kind in enumerate(KINDS)}
+            self.outcomes.sort(key=lambda each: order[each.kind])
+            # After each try, so that a run that is interrupted keeps those it made.
+            table.save(self.outcomes, self.chosen.seed, self.results)
         daemon = "NO TIME DAEMON" if outcome.daemon_s is None else f"time {outcome.daemon_s:.0f} s"
         rerun = "rerun clean" if outcome.clean else f"RERUN NOT CLEAN ({outcome.state})"
         console.print(

@@ -23,9 +23,12 @@ _VERSION_LINES = {
 }
 
 
-def variables(cache: Path) -> dict[str, Any]:
-    """Variables of every rollout: the driver is built once, and its archive is kept."""
-    return {"cipu_driver_build": "once", "cipu_driver_cache_path": str(cache / "driver")}
+def variables(cache: Path, image: str) -> dict[str, Any]:
+    """Variables of every rollout: the driver is built once, and its archive is kept.
+
+    Each image has its own folder, so that only the rollouts of its host add archives to it.
+    """
+    return {"cipu_driver_build": "once", "cipu_driver_cache_path": str(cache / "driver" / image)}
 
 
 def archives(used: dict[str, Any]) -> set[Path]:

@@ -2,7 +2,6 @@
 """The ways to interrupt a rollout. Each try starts from a saved disk and ends with a verdict."""
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +9,7 @@ from fleet import LabError, disk, mirror
 
 from . import hosts
 from .bench import ROLLOUT_SECONDS, Bench, Reference
-from .rollout import Rollout, Trigger
+from .rollout import Moment, Rollout, Trigger
 
 FUNCTION = "cipu0"
 # ssh gives up much earlier, and Ansible may then open one more connection.
@@ -48,9 +47,10 @@ def trials(kind: str, bench: Bench, tries: int, seed: int) -> Iterator[Trial]:
     return KINDS[kind](kind, bench, tries, seed)
 
 
-def needed(kinds: Sequence[str]) -> list[str]:
+def needed(kinds: Sequence[str], tries: int) -> list[str]:
     """References that these kinds need, in the order in which they are prepared."""
-    return ["first", *(["upgrade"] if set(kinds) & set(UPGRADES) else [])]
+    upgrades = {*UPGRADES, *(ALTERNATING if tries > 1 else ())}
+    return ["first", *(["upgrade"] if set(kinds) & upgrades else [])]
 
 
 def fractions(seed: int, kind: str, image: str, tries: int) -> list[float]:
@@ -68,23 +68,22 @@ def _random(
         for number, fraction in enumerate(fractions(seed, kind, bench.image, tries)):
             name = references[number % len(references)]
             reference = bench.references[name]
-            seconds = fraction * reference.seconds
+            moment = reference.moment(fraction)
 
             def run(
                 bench: Bench,
                 outcome: Outcome,
                 reference: Reference = reference,
-                seconds: float = seconds,
+                moment: Moment = moment,
             ) -> None:
                 bench.begin(reference.point)
                 with bench.rollout(kind) as rollout:
-                    if rollout.wait(seconds):
+                    if rollout.reach(moment):
                         outcome.notes.append("the rollout had ended")
-                    outcome.point += f", at {rollout.reached}"
                     interrupt(bench, rollout, outcome)
                 _judge(bench, reference, outcome)
 
-            yield Trial(kind, f"{name}, {seconds:.1f} s", run)
+            yield Trial(kind, f"{name}, {moment}", run)
 
     return make
 
@@ -113,23 +112,20 @@ CUT = "cut-"
 def _power_cuts(name: str) -> Callable[[str, Bench, int, int], Iterator[Trial]]:
     def make(kind: str, bench: Bench, tries: int, seed: int) -> Iterator[Trial]:
         reference = bench.references[name]
-        times_s = sorted(
-            fraction * reference.seconds for fraction in fractions(seed, kind, bench.image, tries)
-        )
-        reached: dict[str, str] = {}
+        moments = [
+            reference.moment(fraction)
+            for fraction in sorted(fractions(seed, kind, bench.image, tries))
+        ]
 
         def cut(bench: Bench, outcome: Outcome) -> None:
             _forget_cuts(bench)
             bench.begin(reference.point)
             with bench.rollout(kind) as rollout:
-                for number, seconds in enumerate(times_s[:-1], 1):
-                    rollout.wait(rollout.started_s + seconds - time.monotonic())
-                    point = f"{CUT}{number}"
-                    disk.save_running(bench.node, point)
-                    reached[point] = rollout.reached
-                if rollout.wait(rollout.started_s + times_s[-1] - time.monotonic()):
+                for number, moment in enumerate(moments[:-1], 1):
+                    rollout.reach(moment)
+                    disk.save_running(bench.node, f"{CUT}{number}")
+                if rollout.reach(moments[-1]):
                     outcome.notes.append("the rollout had ended")
-                outcome.point += f", at {rollout.reached}"
                 bench.node.machine.cut_power()
                 rollout.wait(LOST_SECONDS)
             found = disk.problems(bench.node)
@@ -137,14 +133,13 @@ def _power_cuts(name: str) -> Callable[[str, Bench, int, int], Iterator[Trial]]:
                 outcome.notes.append(f"the disk image is damaged: {found[:200]}")
             _judge_boot(bench, reference, outcome, bench.node.power_on())
 
-        yield Trial(kind, f"{name}, {times_s[-1]:.1f} s", cut)
-        for number, seconds in enumerate(times_s[:-1], 1):
+        yield Trial(kind, f"{name}, {moments[-1]}", cut)
+        for number, moment in enumerate(moments[:-1], 1):
 
             def boot(bench: Bench, outcome: Outcome, point: str = f"{CUT}{number}") -> None:
-                outcome.point += f", at {reached.get(point, '(no step)')}"
                 _judge_boot(bench, reference, outcome, bench.begin(point))
 
-            yield Trial(kind, f"{name}, {seconds:.1f} s", boot)
+            yield Trial(kind, f"{name}, {moment}", boot)
 
     return make
 
@@ -297,7 +292,9 @@ def _compare(bench: Bench, reference: Reference, outcome: Outcome, passed: bool)
 
 
 # References that kinds need, apart from the first rollout.
-UPGRADES = ("controller-killed", "power-cut-upgrade", "disk-full-upgrade", "ssh-lost")
+UPGRADES = ("power-cut-upgrade", "disk-full-upgrade")
+# Every second try is an upgrade.
+ALTERNATING = ("controller-killed", "ssh-lost")
 
 KINDS: dict[str, Callable[[str, Bench, int, int], Iterator[Trial]]] = {
     "controller-killed": _random(("first", "upgrade"), _kill_controller),

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fleet.waiting import until
+
 from . import collection
 
 CALLBACKS = Path(__file__).resolve().parents[1] / "callback_plugins"
@@ -22,6 +24,7 @@ SSH_ARGS = (
     "-o ControlMaster=auto -o ControlPersist=120s "
     "-o ServerAliveInterval=10 -o ServerAliveCountMax=4"
 )
+REACH_SECONDS = 1800
 INSTALLERS = ("apt", "package", "dnf", "dpkg")
 
 
@@ -51,6 +54,17 @@ class Trigger:
 
     step: str
     command: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment of a rollout: seconds after the start of a step; without a step, of the rollout."""
+
+    step: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s after the start of {self.step or 'the rollout'}"
 
 
 class Rollout:
@@ -117,6 +131,23 @@ class Rollout:
             return False
         return True
 
+    def reach(self, moment: Moment) -> bool:
+        """Wait until this moment, or until the next step starts; whether the run ended before."""
+
+        def reached() -> bool:
+            if self._process.poll() is not None:
+                return True
+            starts = self.starts()
+            names = [name for name, _ in starts]
+            if moment.step and moment.step not in names:
+                return False
+            number = names.index(moment.step) if moment.step else -1
+            began_s = starts[number][1] if moment.step else self.started_s
+            return number + 1 < len(starts) or time.monotonic() >= began_s + moment.seconds
+
+        until(reached, REACH_SECONDS, f"{moment.step} starts", pace=0.1)
+        return self._process.poll() is not None
+
     def kill(self) -> None:
         """Kill the controller and all its processes, as if its machine failed."""
         if self._process.poll() is None:
@@ -132,8 +163,16 @@ class Rollout:
     @property
     def reached(self) -> str:
         """The last step that had started."""
-        starts = [entry for entry in self._entries() if entry["event"] == "start"]
-        return str(starts[-1]["step"]) if starts else "(no step)"
+        starts = self.starts()
+        return starts[-1][0] if starts else "(no step)"
+
+    def starts(self) -> list[tuple[str, float]]:
+        """Steps that have started, in order, with the time of the monotonic clock."""
+        return [
+            (str(entry["step"]), float(entry["at_s"]))
+            for entry in self._entries()
+            if entry["event"] == "start"
+        ]
 
     def steps(self) -> list[Step]:
         """Steps that succeeded, in order."""

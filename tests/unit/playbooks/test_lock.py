@@ -10,7 +10,7 @@ import pytest
 
 OPTIONS = {"cipu_driver_install_packages": False, "cipu_rollout_health_timeout_s": 0}
 LOCK = "/run/cipu-clock.lock"
-LIMIT_S = 600
+LIMIT_S = 1000
 STEP = "dkms installed"
 ADVICE = (
     "Wait until it ends and run this again. If it no longer runs, set cipu_{}_lock_limit_s to 0"

@@ -5,15 +5,16 @@ import json
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fleet import LabError
 from trials import collection, hosts, table
 from trials.bench import Reference
-from trials.cli import OptionError, options, start
-from trials.kinds import KINDS, Outcome, fractions
-from trials.rollout import Step
+from trials.cli import OptionError, Run, options, start
+from trials.kinds import KINDS, Outcome, Trial, fractions
+from trials.rollout import Moment, Step
 
 PRINTED = """\
 daemon=chrony.service:412
@@ -78,6 +79,37 @@ def _outcome(kind: str, daemon_s: float | None, clean: bool, state: str) -> Outc
     return Outcome(kind, "debian12", "x", daemon_s=daemon_s, clean=clean, state=state)
 
 
+def test_a_moment_belongs_to_a_step() -> None:
+    starts = [("One#1", 2.0), ("Two#1", 4.0)]
+    reference = Reference("fresh", hosts.State(), hosts.State(), 10.0, [], starts)
+    assert reference.moment(0.1) == Moment("", 1.0)
+    assert reference.moment(0.3) == Moment("One#1", 1.0)
+    assert reference.moment(0.4) == Moment("Two#1", 0.0)
+    assert reference.moment(0.9) == Moment("Two#1", 5.0)
+    assert str(Moment("", 1.0)) == "1.0 s after the start of the rollout"
+
+
+def test_an_interrupted_run_keeps_its_tries(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    bench: Any = SimpleNamespace(image="debian12", logs=lambda: "")
+    lab: Any = None
+    for number, kind in enumerate(("ssh-lost", "apt-fails")):
+        run = Run(options({"KEEP": "1"}), lab, tmp_path, tmp_path, path)
+        assert len(run.outcomes) == number
+        assert run.try_once(bench, Trial(kind, "here", lambda _bench, _outcome: None))
+    # In the order in which the kinds are documented.
+    assert [outcome.kind for outcome in table.load(path)] == ["apt-fails", "ssh-lost"]
+
+
+def test_archives_of_one_host_do_not_count_as_those_of_another(tmp_path: Path) -> None:
+    one, two = (collection.variables(tmp_path, image) for image in ("debian12", "debian13"))
+    path = Path(one["cipu_driver_cache_path"]) / "key" / "archive"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert collection.archives(one) == {path}
+    assert collection.archives(two) == set()
+
+
 def test_the_table_counts_and_one_failure_fails_the_run(tmp_path: Path) -> None:
     good = _outcome("ssh-lost", 3.0, True, "new")
     assert table.passed([good])
@@ -116,7 +148,8 @@ def test_options_that_cannot_be_used(environ: dict[str, str]) -> None:
 def test_references_and_tries_survive_a_run(tmp_path: Path) -> None:
     state = hosts.parse(PRINTED)
     step = Step("Install chrony#1", "ansible.builtin.apt", True, False)
-    reference = Reference("fresh", hosts.State(("a.service",)), state, 12.5, [step])
+    old = hosts.State(("a.service",))
+    reference = Reference("fresh", old, state, 12.5, [step], [("Touch#1", 1.5)])
     assert Reference.load(json.loads(json.dumps(asdict(reference)))) == reference
     outcome = _outcome("ssh-lost", 3.0, True, "new")
     assert table.load(tmp_path / "none.json") == []

@@ -3,12 +3,13 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from fleet.waiting import until
 from trials import collection
-from trials.rollout import Rollout, Step, Trigger, descendants
+from trials.rollout import Moment, Rollout, Step, Trigger, descendants
 
 INVENTORY = "one ansible_connection=local ansible_python_interpreter={}\n"
 PLAYBOOK = """
@@ -100,6 +101,21 @@ def test_a_killed_controller_leaves_no_process(playbook: Path, tmp_path: Path) -
         until(lambda: not waiting(), 30, "all of it ended")
     assert run.reached == "Wait#1"
     assert run.steps() == []
+
+
+def test_a_moment_is_reached_in_its_step_or_at_the_next_one(playbook: Path, tmp_path: Path) -> None:
+    playbook.write_text(
+        WAITING.replace("tasks:", "tasks:\n    - debug: {msg: a}"), encoding="ascii"
+    )
+    (tmp_path / "marker").touch()
+    with start(tmp_path) as run:
+        # The first step is over long before an hour.
+        assert not run.reach(Moment("debug#1", 3600.0))
+        assert run.reached == "Wait#1"
+        assert not run.reach(Moment("Wait#1", 0.5))
+        assert time.monotonic() >= dict(run.starts())["Wait#1"] + 0.5
+        run.kill()
+        assert run.reach(Moment("Later#1", 0.0))
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def log(line):
 def pause(name):
     """Wait until the file exists that pause.json names for a module, for at most ten minutes."""
     gate = read("pause.json", {}).get(name)
-    deadline_s = time.monotonic() + 600
+    deadline_s = time.monotonic() + 1000
     while gate and not os.path.exists(gate) and time.monotonic() < deadline_s:
         time.sleep(0.1)
 
