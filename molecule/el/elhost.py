@@ -65,7 +65,7 @@ class Host:
     def __init__(self) -> None:
         # Not below /, since the layers of an overlay must not contain each other.
         self.folder = Path(tempfile.mkdtemp(prefix="cipu-el-", dir="/dev/shm"))
-        for name in ("upper", "work", "root", "pci/0000:00:10.0", "build"):
+        for name in ("upper", "work", "root", "build"):
             (self.folder / name).mkdir(parents=True)
         self.root = self.folder / "root"
         self.container: subprocess.Popen[bytes] | None = None
@@ -101,8 +101,8 @@ class Host:
         shutil.copy(HERE / "files/weak-modules", weak)
         # udevd does not run in a container.
         self.write("/usr/local/sbin/udevadm", "#!/bin/sh\n", 0o755)
-        uevent = self.folder / "pci/0000:00:10.0/uevent"
-        uevent.write_text("PCI_ID=1DED:500C\nPCI_SLOT_NAME=0000:00:10.0\n")
+        uevent = "PCI_ID=1DED:500C\nPCI_SLOT_NAME=0000:00:10.0\n"
+        self.write("/pci/0000:00:10.0/uevent", uevent)
 
     def make_repository(self, tree: Path) -> None:
         work = self.folder / "build"
@@ -113,7 +113,8 @@ class Host:
             one.root.mkdir()
         packages = [rpms.chrony(tree, work), rpms.dkms(tree, work), *stubs, *kernels, *devel]
         (found,) = trees.ensure(all_of=(eltree.WANTED,))
-        done = trees.run(found, work, rpms.build_script(packages), _SECONDS)
+        (work / "build.sh").write_text(rpms.build_script(packages))
+        done = trees.run(found, work, "sh /build/build.sh", _SECONDS)
         if done.returncode:
             raise RuntimeError(f"The packages were not built:\n{done.stdout}{done.stderr}")
 
@@ -127,9 +128,10 @@ class Host:
 
     def boot(self) -> None:
         command = [
-            *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--private-network"),
-            *("--machine=cipu-el", f"--directory={self.root}", "--settings=no"),
-            *(f"--bind={self.folder}/pci:/sys/bus/pci/devices", "--console=pipe"),
+            *("systemd-nspawn", "--quiet", "--boot", "--private-network", "--console=pipe"),
+            # This machine may run no systemd that could register the container.
+            *("--register=no", "--keep-unit", "--settings=no"),
+            *(f"--machine=cipu-el-{os.getpid()}", f"--directory={self.root}"),
         ]
         log = (self.folder / "console").open("wb")
         self.container = subprocess.Popen(
@@ -144,6 +146,9 @@ class Host:
                 "running",
                 "degraded",
             ):
+                shown = self.shell("mount --bind /pci /sys/bus/pci/devices")
+                if shown.returncode:
+                    raise RuntimeError(f"The CIPU function is not shown: {shown.stderr}")
                 return
             time.sleep(1)
         console = (self.folder / "console").read_text(errors="replace")[-4000:]
@@ -165,7 +170,8 @@ class Host:
             except subprocess.TimeoutExpired:
                 self.container.kill()
                 self.container.wait()
-        subprocess.run(["umount", "--lazy", str(self.root)], check=False)
+        if self.root.is_mount():
+            subprocess.run(["umount", "--lazy", str(self.root)], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # Use.
