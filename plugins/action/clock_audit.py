@@ -20,6 +20,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._health.row import (
     NAME_LIMIT,
     row_without_facts,
 )
+from ansible_collections.cipu.clock.plugins.module_utils._host.files import Unwritable, replace
 from ansible_collections.cipu.clock.plugins.plugin_utils._report import history, page
 from ansible_collections.cipu.clock.plugins.plugin_utils._report.load import (
     ReportError,
@@ -28,7 +29,6 @@ from ansible_collections.cipu.clock.plugins.plugin_utils._report.load import (
     shown,
 )
 from ansible_collections.cipu.clock.plugins.plugin_utils.collection import version
-from ansible_collections.cipu.clock.plugins.plugin_utils.files import WriteError, replace
 
 display = Display()
 
@@ -101,7 +101,7 @@ class ActionModule(ActionBase):
                 display.display(line, color=COLOURS.get(severity))
         try:
             result.update(self.write(report, args))
-        except (WriteError, ReportError) as error:
+        except (Unwritable, ReportError) as error:
             raise AnsibleActionFail(
                 "Cannot write the report: {0}. Set cipu_audit_report_path, cipu_audit_html_path "
                 "and cipu_audit_history_path to paths that you can write to.".format(error)

@@ -8,6 +8,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.cipu.clock.plugins.module_utils._health.report import build, to_json
+from ansible_collections.cipu.clock.plugins.module_utils._host.files import Unwritable, replace
 from ansible_collections.cipu.clock.plugins.plugin_utils._report import (
     charts,
     history,
@@ -16,7 +17,6 @@ from ansible_collections.cipu.clock.plugins.plugin_utils._report import (
     summary,
 )
 from ansible_collections.cipu.clock.plugins.plugin_utils.collection import version
-from ansible_collections.cipu.clock.plugins.plugin_utils.files import WriteError, replace
 
 
 class ActionModule(ActionBase):
@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
         )
         try:
             return self.write(options)
-        except (load.ReportError, WriteError) as error:
+        except (load.ReportError, Unwritable) as error:
             raise AnsibleActionFail(str(error)) from error
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import time
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.cipu.clock.plugins.plugin_utils.gather import FACT, gather
+from ansible_collections.cipu.clock.plugins.plugin_utils.progress import Progress
 
 UNHEALTHY = ("critical", "unknown")
 ARGUMENT_SPEC = {
@@ -24,13 +25,16 @@ class ActionModule(ActionBase):
         _validation, args = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         deadline_s = time.monotonic() + args["timeout_s"]
         checks = 0
-        while True:
-            result = self.check(args, task_vars)
-            checks += 1
-            left_s = deadline_s - time.monotonic()
-            if result.get("severity") not in UNHEALTHY or left_s <= 0:
-                break
-            time.sleep(min(max(args["delay_s"], 1), left_s))
+        what = "wait until the host is healthy, at most {0} s".format(args["timeout_s"])
+        with Progress(str((task_vars or {}).get("inventory_hostname")), what) as progress:
+            while True:
+                result = self.check(args, task_vars)
+                checks += 1
+                left_s = deadline_s - time.monotonic()
+                if result.get("severity") not in UNHEALTHY or left_s <= 0:
+                    break
+                progress.status = str(result.get("msg", ""))
+                time.sleep(min(max(args["delay_s"], 1), left_s))
         result["checks"] = checks
         if result.get("severity") in UNHEALTHY and args["required"]:
             # A failed task sets no facts; without them its output can be read.

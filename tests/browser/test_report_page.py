@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
+from unit.plugins.made_report import host
 
 CHROMIUM = "/usr/bin/chromium"
 # No sandbox, since tests run as root; the others keep Chromium from looking for its maker's hosts.
@@ -35,45 +37,14 @@ SEVERITIES = ["critical", "unknown", "warning", "ok"]
 
 
 def row(number: int, severity: str, name: str | None = None) -> dict[str, Any]:
-    """A row of a report, as docs/schema/report-v1.json describes it."""
-    reasons = []
-    if severity != "ok":
+    """A row of a report. Zones, checks and values differ from host to host."""
+    found = host(name or f"db-{number:05}.example.org", severity, zone=f"zone-{number % 5}")
+    found["clock"]["offset_ns"] = random.randint(-4000, 4000)
+    found["error_bound_ns"] = random.randint(4000, 40000)
+    for reason in found["health"]["reasons"]:
         check = ["steal", "reach", "sync_stat"][number % 3]
-        reasons = [
-            {
-                "check": check,
-                "severity": severity,
-                "message": f"{check} of {number}",
-                "advice": "Act.",
-                "value": number,
-                "limit": 2,
-                "unit": "percent",
-            }
-        ]
-    return {
-        "host": name or f"db-{number:05}.example.org",
-        "zone": f"zone-{number % 5}",
-        "taken_at_s": 1_764_000_000,
-        "kernel": "6.1.0-40-amd64",
-        "driver_version": "0.2.0",
-        "clock": {
-            "state": "ok",
-            "node": "/dev/ptp0",
-            "pci_address": "0000:00:10.0",
-            "conditions": [],
-            "offset_ns": random.randint(-4000, 4000),
-            "uncertainty_ns": 900,
-        },
-        "error_bound_ns": random.randint(4000, 40000),
-        "chrony_source": "CIPU",
-        "health": {
-            "state": "OK" if severity == "ok" else "DEGRADED",
-            "severity": severity,
-            "reasons": reasons,
-            "checks_run": 23,
-            "not_checked": [],
-        },
-    }
+        reason.update(check=check, message=f"{check} of {number}", advice="Act.", value=number)
+    return found
 
 
 def write_page(folder: Path, hosts: list[dict[str, Any]], name: str) -> Path:
@@ -206,6 +177,41 @@ def test_nothing_is_wider_than_the_screen(
     context.close()
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_no_barrier(
+    browser: Browser, pages: dict[str, Path], scheme: Any, width: int
+) -> None:
+    """Names, roles, landmarks, contrast. axe-core is a script, so the page's policy is off."""
+    viewport: Any = {"width": width, "height": 900}
+    context = browser.new_context(color_scheme=scheme, viewport=viewport, bypass_csp=True)
+    page = context.new_page()
+    page.goto(pages["small"].as_uri())
+    page.locator("#table tbody th button").first.click()
+    violations = Axe().run(page).response["violations"]
+    context.close()
+    assert [(one["id"], one["nodes"][0]["html"]) for one in violations] == []
+
+
+def test_the_keyboard_reaches_the_hosts_in_the_order_of_the_page(
+    page: Page, pages: dict[str, Path]
+) -> None:
+    page.goto(pages["small"].as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    host = page.locator("#table tbody th button").first
+    page.evaluate("window.before = document.querySelector('.skip')")
+    for _press in range(40):
+        page.keyboard.press("Tab")
+        # 4: it follows the former element in the document, so that none is reached out of turn.
+        order = "window.before.compareDocumentPosition(document.activeElement)"
+        assert page.evaluate(order) & 4
+        page.evaluate("window.before = document.activeElement")
+        if host.evaluate("e => e === document.activeElement"):
+            return
+    pytest.fail("the first host is not within 40 presses of the Tab key")
+
+
 def test_every_control_has_a_name(page: Page, pages: dict[str, Path]) -> None:
     page.goto(pages["small"].as_uri())
     for role in ("button", "combobox", "searchbox", "region"):
@@ -216,8 +222,34 @@ def test_every_control_has_a_name(page: Page, pages: dict[str, Path]) -> None:
             assert name.strip(), element.evaluate("e => e.outerHTML.slice(0, 200)")
 
 
-def test_print_shows_the_summary_and_hides_the_controls(page: Page, pages: dict[str, Path]) -> None:
-    page.goto(pages["small"].as_uri())
+def test_print_shows_every_host_with_a_finding_and_its_reasons(
+    page: Page, pages: dict[str, Path]
+) -> None:
+    """And not the controls. The table on the screen has pages of 100 hosts, the paper has none."""
+    page.goto(pages["large"].as_uri())
+    assert page.locator("#table tbody th").count() == 100
     page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.locator(".filters").is_hidden()
     assert page.locator("#h-out").is_visible()
+    assert page.locator("#table tbody th").count() == 556
+    assert page.locator("#table .detail strong").count() == 556
+    assert (
+        page.locator("#unprinted").inner_text() == "Hosts without a finding are not printed: 4444."
+    )
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#table tbody th").count() == 100
+
+
+def test_a_phone_shows_the_other_values_in_the_details(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(pages["small"].as_uri())
+    table = page.locator("#table")
+    assert table.evaluate("e => e.scrollWidth <= e.parentElement.clientWidth")
+    assert page.locator("td.c-kernel").first.is_hidden()
+    page.locator("#table tbody th button").first.click()
+    assert "Kernel: 6.1.0" in page.locator("#table .detail").inner_text()
+    context.close()

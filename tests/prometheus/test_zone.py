@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
 from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
+from ansible_collections.cipu.clock.plugins.module_utils._host.files import replace
 from ansible_collections.cipu.clock.plugins.module_utils._metrics.exposition import exposition
-from ansible_collections.cipu.clock.plugins.plugin_utils.files import replace
 from prometheus.servers import Servers, Times, free_port, program, servers, wait
 from unit.plugins import made
 

@@ -23,17 +23,18 @@
     return row;
   });
 
+  /* The most important first: a narrow screen shows the others by scrolling, a phone in the details of a host. */
   var COLUMNS = [
-    ["severity", "Severity"], ["host", "Host"], ["state", "State"], ["zone", "Zone"], ["kernel", "Kernel"],
-    ["driver_version", "Driver"], ["clock_state", "Clock"], ["offset_ns", "Offset, µs", true],
-    ["uncertainty_ns", "±, µs", true], ["error_bound_ns", "Bound, µs", true], ["chrony_source", "Source"], ["reason", "Reason"]
+    ["severity", "Severity"], ["host", "Host"], ["reason", "Reason"], ["state", "State"], ["zone", "Zone"],
+    ["offset_ns", "Offset, µs", true], ["error_bound_ns", "Bound, µs", true],
+    ["chrony_source", "Source"], ["driver_version", "Driver"], ["kernel", "Kernel"]
   ].filter(function (column) { return column[0] !== "zone" || rows.some(function (row) { return row.zone !== null; }); });
 
   var form = document.querySelector(".filters");
   var body = document.querySelector("#table tbody");
   var head = document.querySelector("#table thead tr");
   var cards = document.querySelectorAll("button.card");
-  var state = { sort: "severity", down: false, page: 0, open: {} };
+  var state = { sort: "severity", down: false, page: 0, open: {}, printing: false };
 
   function element(name, text, className) {
     var made = document.createElement(name);
@@ -67,7 +68,7 @@
   }))));
 
   COLUMNS.forEach(function (column) {
-    var cell = element("th", null, column[2] ? "n" : "");
+    var cell = element("th", null, (column[2] ? "n " : "") + "c-" + column[0]);
     var button = element("button", column[1], "sort");
     cell.scope = "col";
     button.type = "button";
@@ -101,15 +102,22 @@
     });
     return chosen.sort(function (left, right) { return compare(left, right) || (left.host < right.host ? -1 : 1); });
   }
+  function shown(row, name, isNumber) {
+    if (!isNumber) { return row[name] === null ? "–" : row[name]; }
+    return micro(row[name]) + (name === "offset_ns" && row.uncertainty_ns !== null ? " ± " + micro(row.uncertainty_ns) : "");
+  }
   function detail(row) {
-    var line = element("tr", null, "detail"), cell = element("td"), list = element("ul");
+    var line = element("tr", null, "detail"), cell = element("td"), list = element("ul"), values = element("p", null, "values");
     cell.colSpan = COLUMNS.length;
+    COLUMNS.slice(3).concat([["clock_state", "Clock"]]).forEach(function (column) {
+      values.append(element("span", column[1] + ": " + shown(row, column[0], column[2])), " ");
+    });
     row.reasons.forEach(function (one) {
       var item = element("li");
       item.append(badge(one.severity), " ", element("strong", one.check), ": ", one.message, element("br"), one.advice);
       list.append(item);
     });
-    if (row.reasons.length) { cell.append(list); } else { cell.textContent = "No check found anything on this host."; }
+    cell.append(row.reasons.length ? list : element("p", "No check found anything on this host."), values);
     line.append(cell);
     return line;
   }
@@ -118,10 +126,16 @@
     var pages = Math.max(1, Math.ceil(chosen.length / PAGE_ROWS));
     var lines = [];
     state.page = Math.min(state.page, pages - 1);
-    chosen.slice(state.page * PAGE_ROWS, (state.page + 1) * PAGE_ROWS).forEach(function (row) {
+    /* On paper there are no pages of the table and nothing can be opened: every host with a finding is there with its reasons. */
+    var visible = state.printing ? chosen.filter(function (row) { return row.reasons.length; })
+      : chosen.slice(state.page * PAGE_ROWS, (state.page + 1) * PAGE_ROWS);
+    document.getElementById("unprinted").textContent = state.printing && visible.length < chosen.length
+      ? "Hosts without a finding are not printed: " + (chosen.length - visible.length) + "." : "";
+    visible.forEach(function (row) {
       var line = element("tr");
       COLUMNS.forEach(function (column) {
-        var cell = element(column[0] === "host" ? "th" : "td", null, column[2] ? "n" : column[0] === "reason" ? "" : "short");
+        var cell = element(column[0] === "host" ? "th" : "td", null,
+          (column[2] ? "n " : column[0] === "reason" ? "" : "short ") + "c-" + column[0]);
         if (column[0] === "severity") {
           cell.append(badge(row.severity));
         } else if (column[0] === "host") {
@@ -136,12 +150,12 @@
           });
           cell.append(button);
         } else {
-          cell.textContent = column[2] ? micro(row[column[0]]) : (row[column[0]] === null ? "–" : row[column[0]]);
+          cell.textContent = shown(row, column[0], column[2]);
         }
         line.append(cell);
       });
       lines.push(line);
-      if (state.open[row.host]) { lines.push(detail(row)); }
+      if (state.open[row.host] || state.printing) { lines.push(detail(row)); }
     });
     body.replaceChildren.apply(body, lines);
     COLUMNS.forEach(function (column, index) {
@@ -176,6 +190,8 @@
       document.getElementById("hosts").scrollIntoView();
     });
   });
+  window.addEventListener("beforeprint", function () { state.printing = true; draw(); });
+  window.addEventListener("afterprint", function () { state.printing = false; draw(); });
   document.getElementById("previous").addEventListener("click", function () { state.page -= 1; draw(); });
   document.getElementById("next").addEventListener("click", function () { state.page += 1; draw(); });
   draw();

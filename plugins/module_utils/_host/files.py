@@ -76,6 +76,25 @@ def write(module, path, content, bits):
             os.unlink(temporary)
 
 
+def replace(path, text):
+    """Replace a regular file in one step, or create it with mode 0644. Its mode is kept."""
+    temporary = None
+    refuse_irregular(path)
+    try:
+        bits = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else 0o644
+        handle, temporary = tempfile.mkstemp(prefix=".cipu-", dir=os.path.dirname(path))
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            os.fchmod(stream.fileno(), bits)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as reason:
+        raise Unwritable("cannot write {0}: {1}".format(path, reason.strerror or reason))
+    finally:
+        if temporary:
+            os.unlink(temporary)
+
+
 def text(content):
     """The bytes as text, or None: a module's result contains text only."""
     try:

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 
 from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
@@ -20,6 +19,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds impo
 from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
 from ansible_collections.cipu.clock.plugins.module_utils._host import clockprobe, commands
 from ansible_collections.cipu.clock.plugins.module_utils._host.facts import Collector
+from ansible_collections.cipu.clock.plugins.module_utils._host.files import Unwritable, replace
 from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 from ansible_collections.cipu.clock.plugins.module_utils._metrics import exposition
 
@@ -28,23 +28,7 @@ KEPT_LIMIT = 100
 
 
 class Unusable(Exception):
-    """The metrics cannot be written; the text says why and what to do."""
-
-
-def replace(path, text):
-    """Replace the file atomically, or keep the former one."""
-    try:
-        descriptor, trial = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
-        try:
-            with os.fdopen(descriptor, "w") as stream:
-                stream.write(text)
-            os.chmod(trial, 0o644)
-            os.replace(trial, path)
-        except BaseException:
-            os.unlink(trial)
-            raise
-    except OSError as error:
-        raise Unusable("cannot write {0}: {1}".format(path, error.strerror))
+    """There are no metrics to write; the text says why and what to do."""
 
 
 def read_json(path, kind):
@@ -112,7 +96,7 @@ def main(arguments=None):
     options = parse(arguments)
     try:
         replace(options.output, {"probe": probe, "health": health}[options.kind](options))
-    except Unusable as error:
+    except (Unusable, Unwritable) as error:
         sys.stderr.write("cipu-clock-metrics: {0}\n".format(error))
         return 1
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from typing import Any
 
 try:
@@ -20,8 +21,11 @@ Row = dict[str, Any]
 EDGES_US = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000]
 
 
-def style() -> Any:
-    """Colours come from the page, so that a chart follows light, dark and print."""
+SERIES = [f"series-{number}" for number in range(1, 6)]
+
+
+def style(colours: list[str] = SERIES) -> Any:
+    """Colours are names of the page's, so that a chart follows light, dark and print."""
     return Style(
         background="transparent",
         plot_background="transparent",
@@ -29,7 +33,7 @@ def style() -> Any:
         foreground_strong="currentColor",
         foreground_subtle="currentColor",
         opacity="1",
-        colors=tuple(f"var(--series-{number})" for number in range(1, 6)),
+        colors=tuple(f"var(--{name})" for name in colours),
         font_family="inherit",
         label_font_size=13,
         major_label_font_size=13,
@@ -45,22 +49,25 @@ def clean(svg: str) -> str:
 
 
 def options(**more: Any) -> dict[str, Any]:
+    more.setdefault("style", style())
     return dict(
-        style=style(),
         js=[],
         disable_xml_declaration=True,
         width=760,
         height=300,
-        show_minor_y_labels=False,
-        y_labels_major_count=4,
         truncate_label=-1,
         **more,
     )
 
 
+def ticks(most: float) -> list[int]:
+    """At most five whole numbers from zero up to the largest count of hosts."""
+    step = max(1, math.ceil(most / 4))
+    return list(range(0, math.ceil(most) + step, step))
+
+
 def whole(value: float) -> str:
-    """Counts of hosts have no fractions, and neither have the labels of their axis."""
-    return f"{value:.0f}" if value == int(value) else ""
+    return f"{value:.0f}"
 
 
 def label_us(value_us: float) -> str:
@@ -94,6 +101,7 @@ def bars(name: str, values_ns: list[float]) -> dict[str, Any] | None:
         )
         chart.x_labels = labels
         chart.value_formatter = whole
+        chart.y_labels = ticks(max(counts))
         chart.add(name, counts)
         svg = clean(chart.render(is_unicode=True))
     return {"svg": svg, "table": list(zip(labels, counts))}
@@ -120,13 +128,37 @@ def offsets(rows: list[Row]) -> dict[str, Any] | None:
         )
         chart.x_labels = labels
         chart.value_formatter = whole
+        chart.y_labels = ticks(max(by_series[0] + by_series[1]))
         chart.add("|offset|", by_series[0])
         chart.add("uncertainty", by_series[1])
         svg = clean(chart.render(is_unicode=True))
     return {"svg": svg, "table": list(zip(labels, *by_series))}
 
 
-def lines(title: str, times: list[str], series: dict[str, list[float | None]]) -> str | None:
+def moment(taken_at_s: float) -> str:
+    return time.strftime("%m-%d %H:%M", time.gmtime(taken_at_s))
+
+
+def severities(title: str, hosts: dict[str, list[Row]]) -> str | None:
+    """The severity of each host over time, from samples of the history; the worst is at the top."""
+    times = sorted({sample["taken_at_s"] for samples in hosts.values() for sample in samples})
+    heights = {name: height for height, name in enumerate(("ok", "warning", "unknown", "critical"))}
+    series = {}
+    for name, samples in hosts.items():
+        found = {sample["taken_at_s"]: heights.get(sample["severity"]) for sample in samples}
+        series[name] = [found.get(one) for one in times]
+    labels = [{"value": height, "label": name.upper()} for name, height in heights.items()]
+    return lines(title, [moment(one) for one in times], series, y_labels=labels)
+
+
+def lines(
+    title: str,
+    times: list[str],
+    series: dict[str, list[float | None]],
+    colours: list[str] = SERIES,
+    whole_numbers: bool = False,
+    y_labels: list[Any] | None = None,
+) -> str | None:
     """A line chart over time, None without pygal or with fewer than two points."""
     points = max(
         (sum(value is not None for value in values) for values in series.values()), default=0
@@ -137,12 +169,21 @@ def lines(title: str, times: list[str], series: dict[str, list[float | None]]) -
     chart = pygal.Line(
         **options(
             title=title,
+            style=style(colours),
             legend_at_bottom=True,
             show_dots=len(times) <= 60,
             x_label_rotation=20,
             show_minor_x_labels=False,
+            show_minor_y_labels=False,
+            y_labels_major_count=4,
         )
     )
+    if whole_numbers:
+        most = max(value for values in series.values() for value in values if value is not None)
+        chart.value_formatter = whole
+        chart.y_labels = chart.y_labels_major = ticks(most)
+    if y_labels:
+        chart.y_labels = chart.y_labels_major = y_labels
     chart.x_labels = times
     chart.x_labels_major = times[::shown]
     for name, values in series.items():

@@ -18,7 +18,7 @@ from markupsafe import Markup
 TEMPLATES = Path(__file__).resolve().parents[3] / "playbooks/templates/report"
 HISTORY_DAYS = 30
 HISTORY_HOSTS = 10
-ZONES_DRAWN = 5
+ZONES_DRAWN = HOSTS_IN_A_CHART = len(charts.SERIES)
 # Columns of a row in the page's data; page.js reads them by these positions.
 COLUMNS = (
     "severity",
@@ -78,57 +78,59 @@ def data(rows: list[dict[str, Any]]) -> Markup:
 
 
 def history_charts(path: str, taken_at_s: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Severity and error bound over time, for the fleet, the worst zones and the worst hosts."""
+    """Severity, offset and error bound over time, of the fleet, the worst zones and hosts."""
     since_s = taken_at_s - HISTORY_DAYS * 86400
     samples = history.over_time(path, since_s)
     times = sorted({sample["taken_at_s"] for sample in samples})
-    labels = [time.strftime("%m-%d %H:%M", time.gmtime(one)) for one in times]
+    labels = [charts.moment(one) for one in times]
     place = {one: index for index, one in enumerate(times)}
     fleet: dict[str, list[float | None]] = {
-        name: [0.0] * len(times) for name in SEVERITIES if name != "ok"
+        name: [0.0] * len(times) for name in SEVERITIES if name not in ("ok", "not_applicable")
     }
     by_zone: dict[str, list[float | None]] = {}
-    unhealthy: dict[str, int] = {}
+    not_ok: dict[str, list[float | None]] = {}
     for sample in samples:
         index = place[sample["taken_at_s"]]
         for name, counts in fleet.items():
             counts[index] = (counts[index] or 0) + sample["severities"][name]
         zone = sample["zone"]
-        if zone is not None and sample["offset_mean_ns"] is not None:
-            by_zone.setdefault(zone, [None] * len(times))[index] = round(
-                sample["offset_mean_ns"] / 1000, 3
-            )
-            unhealthy[zone] = unhealthy.get(zone, 0) + sum(
-                sample["severities"][name] for name in fleet
-            )
-    worst = sorted(by_zone, key=lambda zone: (-unhealthy[zone], zone))[:ZONES_DRAWN]
-    drawn = [
-        charts.lines("Hosts that are not OK", labels, fleet),
-        charts.lines(
-            "Mean of |offset| by zone, µs", labels, {zone: by_zone[zone] for zone in worst}
+        if zone is not None:
+            by_zone.setdefault(zone, [None] * len(times))[index] = micro(sample["offset_mean_ns"])
+            found = sum(sample["severities"][name] for name in fleet)
+            not_ok.setdefault(zone, [None] * len(times))[index] = found
+    worst = sorted(not_ok, key=lambda zone: (-sum(one or 0 for one in not_ok[zone]), zone))
+    worst = worst[:ZONES_DRAWN]
+    drawn: dict[str, str | None] = {}
+    for title, series, options in (
+        ("Hosts that are not OK", fleet, {"colours": list(fleet), "whole_numbers": True}),
+        (
+            "Hosts that are not OK, by zone",
+            {zone: not_ok[zone] for zone in worst},
+            {"whole_numbers": True},
         ),
-    ]
-    for row in [row for row in rows if row["severity"] in ("critical", "unknown", "warning")][
-        :HISTORY_HOSTS
-    ]:
-        samples = history.of_host(path, row["host"], since_s)
-        drawn.append(
-            charts.lines(
-                f"{row['host']}: offset and error bound, µs",
-                [
-                    time.strftime("%m-%d %H:%M", time.gmtime(sample["taken_at_s"]))
-                    for sample in samples
-                ],
-                {
-                    "offset": [micro(sample["offset_ns"]) for sample in samples],
-                    "error bound": [micro(sample["error_bound_ns"]) for sample in samples],
-                },
-            )
+        ("Mean of |offset| by zone, µs", {zone: by_zone[zone] for zone in worst}, {}),
+    ):
+        drawn[title] = charts.lines(title, labels, series, **options)
+    listed = [row["host"] for row in rows if row["severity"] in ("critical", "unknown", "warning")]
+    of_hosts = {name: history.of_host(path, name, since_s) for name in listed[:HISTORY_HOSTS]}
+    title = "Severity of the worst hosts"
+    drawn[title] = charts.severities(
+        title, {name: of_hosts[name] for name in listed[:HOSTS_IN_A_CHART]}
+    )
+    for name, samples in of_hosts.items():
+        title = f"{name}: offset and error bound, µs"
+        drawn[title] = charts.lines(
+            title,
+            [charts.moment(sample["taken_at_s"]) for sample in samples],
+            {
+                "offset": [micro(sample["offset_ns"]) for sample in samples],
+                "error bound": [micro(sample["error_bound_ns"]) for sample in samples],
+            },
         )
     return {
         "audits": len(times),
         "days": HISTORY_DAYS,
-        "charts": [Markup(svg) for svg in drawn if svg],
+        "charts": [{"title": title, "svg": Markup(svg)} for title, svg in drawn.items() if svg],
     }
 
 

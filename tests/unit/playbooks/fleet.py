@@ -228,14 +228,14 @@ class Fleet:
                 stderr=subprocess.STDOUT,
             )
 
-    def role(self, name, **variables):
+    def role(self, name, *arguments, **variables):
         play = {"hosts": "all", "gather_facts": False}
         play["tasks"] = [{"include_role": {"name": f"cipu.clock.{name}"}}]
         path = self.folder / "role.json"
         path.write_text(json.dumps([play]))
         extra = ("--extra-vars", json.dumps(variables))
         command = [self.python, "-m", "ansible", "playbook", "--inventory", self.inventory()]
-        return self.run([*command, path, *extra])
+        return self.run([*command, path, *extra, *arguments])
 
     def run(self, command):
         began_s, spent = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)

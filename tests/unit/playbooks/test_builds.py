@@ -112,3 +112,19 @@ def test_kinds_that_share_a_kernel_and_archives_that_are_corrupt(kinds):
     assert kinds.play("rollout", "--limit", "d12", **OPTIONS).rc == 0
     assert "built_by" not in host.state()
     assert 'VERSION_ID="12"' in archive.read_text()
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
+def test_a_long_build_prints_lines_of_progress(fleet, check):
+    """With any strategy. In check mode nothing is built, and the module still runs as before."""
+    fleet.environment["ANSIBLE_STRATEGY"] = "free"
+    path = fleet.collection / "plugins/plugin_utils/progress.py"
+    path.write_text(path.read_text().replace("FIRST_S = 20.0", "FIRST_S = 0.05"))
+    for name in ("a", "b"):
+        fleet.add(name)
+    options = {"cipu_driver_install_packages": False, "cipu_driver_build": "each"}
+    done = fleet.role("driver", *(["--check"] if check else []), **options)
+    assert done.rc == 0, done.text
+    for name in ("a", "b"):
+        assert f"... {name}: DKMS builds ptp_cipu 0.2.0, " in done.text
+        assert ("dkms installed 0.2.0" in fleet.hosts[name].log()) is not check

@@ -118,7 +118,7 @@ def report():
     """clockprobe --json of a host with a clock and a reference."""
     return {
         "schema": 1,
-        "version": "0.1.0",
+        "version": "0.2.0",
         "boot_id": BOOT_ID,
         "clocksource": "tsc",
         "taken_at_ns": NOW_S * 10**9,
@@ -141,7 +141,7 @@ def facts():
         "schema": 1,
         "taken_at_s": NOW_S,
         "boot_id": BOOT_ID,
-        "probe": {"status": "ok", "path": "/usr/local/bin/clockprobe", "version": "0.1.0"},
+        "probe": {"status": "ok", "path": "/usr/local/bin/clockprobe", "version": "0.2.0"},
         "functions": [{"pci_address": "0000:00:10.0", "driver": "ptp_cipu"}],
         "clocks": [clock],
         "chrony": {
@@ -199,15 +199,15 @@ def facts():
         "driver": {
             "name": "ptp_cipu",
             "loaded": True,
-            "loaded_version": "0.1.0",
+            "loaded_version": "0.2.0",
             "loaded_srcversion": "B1E2A3D4C5F60718293A4B5",
             "load_id": 99,
             "taint": "OE",
-            "installed_version": "0.1.0",
+            "installed_version": "0.2.0",
             "installed_srcversion": "B1E2A3D4C5F60718293A4B5",
             "dkms": [
                 {
-                    "version": "0.1.0",
+                    "version": "0.2.0",
                     "kernel": "6.1.0-40-amd64",
                     "arch": "x86_64",
                     "state": "installed",

@@ -274,7 +274,7 @@ def test_fail_on_and_a_report_path_that_is_no_file(fleet):
     fleet.report_path.symlink_to(fleet.folder / "elsewhere")
     done = fleet.run()
     assert done.returncode == 2
-    assert "is not a regular file" in " ".join(done.stdout.split())
+    assert "is a symbolic link, not a regular file" in " ".join(done.stdout.split())
     assert not (fleet.folder / "elsewhere").exists()
 
 

@@ -25,7 +25,7 @@ def test_the_sample_conforms():
 
 
 def test_an_empty_fleet_conforms():
-    VALIDATOR.validate(json.loads(to_json(build([], NOW_S, "0.1.0"))))
+    VALIDATOR.validate(json.loads(to_json(build([], NOW_S, "0.2.0"))))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_an_empty_fleet_conforms():
 def test_a_report_of_a_malformed_host_conforms(path, value):
     record = facts()
     change(record, path, value)
-    text = to_json(build([row("a", record, now_s=NOW_S), row("b", facts())], NOW_S, "0.1.0"))
+    text = to_json(build([row("a", record, now_s=NOW_S), row("b", facts())], NOW_S, "0.2.0"))
     report = json.loads(text, parse_constant=pytest.fail)
     VALIDATOR.validate(report)
     severities = {host["host"]: host["health"]["severity"] for host in report["hosts"]}

@@ -4,8 +4,11 @@
 import csv
 import io
 import json
+import re
 import sqlite3
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -22,50 +25,9 @@ from ansible_collections.cipu.clock.plugins.plugin_utils._report import (
     summary,
 )
 
+from .made_report import host as made
+
 HOSTILE = "<script>alert(1)</script>{{ 7*7 }}</script>\x1b[31m"
-
-
-def made(name="db1", severity="ok", **more):
-    """A row of a report, as docs/schema/report-v1.json describes it."""
-    reasons = []
-    if severity != "ok":
-        reasons = [
-            {
-                "check": "steal",
-                "severity": severity,
-                "message": "steal is 30 %",
-                "advice": "Move it.",
-                "value": 30,
-                "limit": 10,
-                "unit": "percent",
-            }
-        ]
-    row = {
-        "host": name,
-        "zone": "z1",
-        "taken_at_s": 1_764_000_000,
-        "kernel": "6.1.0",
-        "driver_version": "0.2.0",
-        "clock": {
-            "state": "ok",
-            "node": "/dev/ptp0",
-            "pci_address": "0000:00:10.0",
-            "conditions": [],
-            "offset_ns": -312,
-            "uncertainty_ns": 900,
-        },
-        "error_bound_ns": 8100,
-        "chrony_source": "CIPU",
-        "health": {
-            "state": "OK" if severity == "ok" else "DEGRADED",
-            "severity": severity,
-            "reasons": reasons,
-            "checks_run": 23,
-            "not_checked": [],
-        },
-    }
-    row.update(more)
-    return row
 
 
 def written(tmp_path, hosts, name="audit.json", taken_at_s=1_764_000_000, **more):
@@ -305,4 +267,32 @@ def test_the_page_draws_the_history(tmp_path):
     report = loaded(tmp_path, [made("a"), made("b", "critical")], taken_at_s=1_764_001_200)
     text = page.html(report, None, str(path))
     assert "5 audits of the last 30 days" in text
-    assert text.count("<svg") == 2 + 3
+    titles = re.findall('role="img" aria-label="(.*) over time"', text)
+    assert titles == [
+        "Hosts that are not OK",
+        "Hosts that are not OK, by zone",
+        "Mean of |offset| by zone, µs",
+        "Severity of the worst hosts",
+        "b: offset and error bound, µs",
+    ]
+    assert text.count("<svg") == 2 + len(titles)
+    for name in ("OK", "WARNING", "UNKNOWN", "CRITICAL"):
+        assert f">{name}</text>" in text
+
+
+def test_two_audits_at_once_are_both_in_the_history(tmp_path):
+    """Also where they are the first two, which create the file."""
+    path, rounds = tmp_path / "history.sqlite", 10
+    start = threading.Barrier(2)
+
+    def audits(name):
+        start.wait(20)
+        for number in range(rounds):
+            recorded(path, [made(name), made("both")], 1000 + number)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(audits, name) for name in "ab"]:
+            done.result(60)
+    assert len(history.of_host(str(path), "a", 0)) == rounds
+    assert len(history.of_host(str(path), "b", 0)) == rounds
+    assert len(history.of_host(str(path), "both", 0)) == 2 * rounds

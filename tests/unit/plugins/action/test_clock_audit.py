@@ -18,6 +18,7 @@ from ..made import fresh
 from .acting import Hostvars, run_action
 
 RESULT = "cipu_audit_result"
+REFUSAL = r"Cannot write the report: (cannot write /|/.* not a regular file)"
 
 
 def registered(**changes):
@@ -133,7 +134,7 @@ def test_anything_but_a_regular_file_is_refused(tmp_path, kind):
     else:
         path = tmp_path / "no-folder" / "report.json"
     before = os.path.lexists(str(path)) and os.lstat(str(path))
-    with pytest.raises(AnsibleActionFail, match="Cannot write the report: cannot write /"):
+    with pytest.raises(AnsibleActionFail, match=REFUSAL):
         run({"a": {}}, report_path=str(path))
     assert (os.path.lexists(str(path)) and os.lstat(str(path))) == before
     assert [name for name in os.listdir(str(tmp_path)) if name.startswith(".cipu")] == []

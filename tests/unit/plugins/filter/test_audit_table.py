@@ -16,7 +16,7 @@ from ..made_report import sample
 
 def fleet(hosts):
     rows = [row(name, record, now_s=NOW_S) for name, record in hosts.items()]
-    return build(rows, NOW_S, "0.1.0")
+    return build(rows, NOW_S, "0.2.0")
 
 
 def changed(path, value):

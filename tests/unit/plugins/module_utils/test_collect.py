@@ -26,7 +26,7 @@ FILES = {
     "proc/77/status": "Name:\tchronyd\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t\n",
     "sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
     "sys/class/ptp/ptp0/clock_name": "ptp_cipu\n",
-    "sys/module/ptp_cipu/version": "0.1.0\n",
+    "sys/module/ptp_cipu/version": "0.2.0\n",
     "sys/module/ptp_cipu/srcversion": "B1E2A3D4C5F60718293A4B5\n",
     "sys/module/ptp_cipu/taint": "OE\n",
     "sys/module/module/parameters/sig_enforce": "N\n",
@@ -36,12 +36,12 @@ FILES = {
     "run/systemd/system/.there": "",
     "boot/vmlinuz-" + RUNNING: "",
     "lib/modules/" + RUNNING + "/modules.dep": "",
-    "var/lib/dkms/ptp_cipu/0.1.0/source/dkms.conf": "",
-    "var/lib/dkms/ptp_cipu/0.1.0/" + RUNNING + "/x86_64/module/ptp_cipu.ko": "",
+    "var/lib/dkms/ptp_cipu/0.2.0/source/dkms.conf": "",
+    "var/lib/dkms/ptp_cipu/0.2.0/" + RUNNING + "/x86_64/module/ptp_cipu.ko": "",
 }
 
 MODINFO = """filename:       /lib/modules/K/updates/dkms/ptp_cipu.ko
-version:        0.1.0
+version:        0.2.0
 license:        GPL
 srcversion:     B1E2A3D4C5F60718293A4B5
 signer:         DKMS module signing key
@@ -111,7 +111,7 @@ def test_a_common_host(tmp_path):
     assert facts["probe"] == {
         "status": "ok",
         "path": "/usr/local/bin/clockprobe",
-        "version": "0.1.0",
+        "version": "0.2.0",
     }
     assert [clock["node"] for clock in facts["clocks"]] == ["/dev/ptp0", "/dev/ptp1"]
     assert facts["clocks"][0]["instance"] > 0
@@ -128,7 +128,7 @@ def test_a_common_host(tmp_path):
     assert facts["driver"]["loaded_srcversion"] == facts["driver"]["installed_srcversion"]
     assert facts["driver"]["signer"] == "DKMS module signing key"
     assert facts["driver"]["dkms"] == [
-        {"version": "0.1.0", "kernel": RUNNING, "arch": "x86_64", "state": "built"}
+        {"version": "0.2.0", "kernel": RUNNING, "arch": "x86_64", "state": "built"}
     ]
     assert facts["kernel"]["running"] == facts["kernel"]["next"] == RUNNING
     assert facts["kernel"]["bootable"][0]["has_module"] is True

@@ -10,6 +10,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._host.files import (
     Unwritable,
     difference,
     read,
+    replace,
     write,
 )
 
@@ -61,3 +62,32 @@ def test_a_difference_is_text_whatever_the_files_are():
     assert shown["before"] == ""
     assert shown["after"] == "(2 bytes that are no text)\n"
     assert difference("/a", b"x\n", b"")["before"] == "x\n"
+
+
+def test_a_file_is_replaced_and_keeps_its_mode(tmp_path):
+    path = tmp_path / "report.json"
+    replace(str(path), "first ±")
+    assert path.stat().st_mode & 0o777 == 0o644
+    path.chmod(0o600)
+    replace(str(path), "second")
+    assert path.read_text() == "second"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["report.json"]
+
+
+def test_only_a_regular_file_is_replaced(tmp_path):
+    path = tmp_path / "link"
+    path.symlink_to("/etc/hostname")
+    with pytest.raises(Unwritable, match="is a symbolic link, not a regular file"):
+        replace(str(path), "text")
+    with pytest.raises(Unwritable, match=r"cannot write .*: No such file or directory"):
+        replace(str(tmp_path / "missing/report.json"), "text")
+
+
+def test_a_text_that_is_no_unicode_leaves_the_file_as_it_was(tmp_path):
+    path = tmp_path / "report.json"
+    replace(str(path), "first")
+    with pytest.raises(ValueError, match="surrogates"):
+        replace(str(path), "\ud800")
+    assert path.read_text() == "first"
+    assert os.listdir(tmp_path) == ["report.json"]

@@ -54,7 +54,7 @@ def test_a_mixed_fleet():
         "z1": {"ok": 2},
         "z2": {"warning": 1, "not_applicable": 1},
     }
-    assert result["driver_versions"] == {"0.0.9": 1, "0.1.0": 2, "none": 1}
+    assert result["driver_versions"] == {"0.0.9": 1, "0.2.0": 2, "none": 1}
     assert result["kernels"] == {"6.1.0-40-amd64": 4, "unknown": 1}
     assert {name: present(counts) for name, counts in result["checks"].items()} == {
         "chrony_source": {"warning": 1},

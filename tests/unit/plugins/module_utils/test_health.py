@@ -21,7 +21,7 @@ TABLE = [
     ("function", C, "DEGRADED", {"functions.0.driver": DROP}, None),
     ("function", C, "DEGRADED", {}, {"functions": [{"pci_address": "a"}, {"pci_address": "b"}]}),
     ("driver_version", W, "DEGRADED", {"driver.loaded_version": "0.0.9"}, None),
-    ("driver_version", W, "DEGRADED", {"driver.installed_version": "0.2.0"}, None),
+    ("driver_version", W, "DEGRADED", {"driver.installed_version": "0.1.0"}, None),
     ("driver_loaded", W, "DEGRADED", {"driver.installed_srcversion": "OTHER"}, None),
     ("dev_stat", C, "DEGRADED", {CIPU + "registers.dev_stat": 0}, None),
     ("dev_stat", C, "DEGRADED", {CIPU + "registers.dev_stat": 1}, None),
@@ -161,7 +161,7 @@ def apply(record, changes):
 
 
 def test_a_healthy_host_is_ok():
-    health = judge(facts(), earlier(), {"pinned_driver_version": "0.1.0"}, NOW_S)
+    health = judge(facts(), earlier(), {"pinned_driver_version": "0.2.0"}, NOW_S)
     assert (health["state"], health["severity"], health["reasons"]) == ("OK", "ok", [])
     assert [entry["check"] for entry in health["not_checked"]] == ["vmclock"]
     assert health["checks_run"] == len(CHECKS) - 1
@@ -176,7 +176,7 @@ def test_one_change_one_reason(check, severity, state, changes, before):
         previous = earlier()
         apply(previous, before)
     apply(now, changes)
-    health = judge(now, previous, {"pinned_driver_version": "0.1.0"}, NOW_S)
+    health = judge(now, previous, {"pinned_driver_version": "0.2.0"}, NOW_S)
     assert reported(health) == [(check, severity)]
     assert (health["state"], health["severity"]) == (state, severity)
     reason = health["reasons"][0]

@@ -19,7 +19,7 @@ COUNTER = CLOCK + "cipu.counters."
 # Inputs by path, from good to bad: a later value is never better than an earlier one.
 LADDERS = {
     "functions.0.driver": ["ptp_cipu", DROP],
-    "driver.loaded_version": ["0.1.0", "9"],
+    "driver.loaded_version": ["0.2.0", "9"],
     "driver.installed_srcversion": ["B1E2A3D4C5F60718293A4B5", "X"],
     CLOCK + "cipu.registers.dev_stat": [2, 1],
     CLOCK + "cipu.sync.maintenance": [False, True],
@@ -71,8 +71,8 @@ def test_worse_input_is_never_judged_better(rungs, data, with_previous):
     path = data.draw(st.sampled_from(sorted(LADDERS)))
     worse = dict(rungs, **{path: data.draw(st.integers(rungs[path], len(LADDERS[path]) - 1))})
     previous = earlier() if with_previous else None
-    better = ranks(judge(at(rungs), previous, {"pinned_driver_version": "0.1.0"}, NOW_S))
-    after = ranks(judge(at(worse), previous, {"pinned_driver_version": "0.1.0"}, NOW_S))
+    better = ranks(judge(at(rungs), previous, {"pinned_driver_version": "0.2.0"}, NOW_S))
+    after = ranks(judge(at(worse), previous, {"pinned_driver_version": "0.2.0"}, NOW_S))
     assert after[0] >= better[0]
     assert after[1] >= better[1]
 
