@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup debian-packages packages test demo clean images kernel soak short-soak lint cores artifact eda unit native driver vm
+.PHONY: help setup debian-packages packages test demo clean images kernel soak short-soak lint cores artifact bench eda unit native driver vm
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,14 @@ eda: setup $(CACHE)/venv-eda/.ready ## test that ansible-rulebook audits the hos
 $(CACHE)/venv-eda/.ready: requirements/eda.txt
 	@python3 -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+bench: setup $(CACHE)/bench/.ready ## measure what audits and rollouts cost the controller (HOSTS="10 100" PARTS="sizes forks mitogen" RUNS="ping audit" COMPARE=version KEEP=1)
+	@$(BIN)/python bench/scale $(if $(HOSTS),--hosts $(HOSTS)) $(if $(PARTS),--parts $(PARTS)) $(if $(RUNS),--runs $(RUNS)) \
+	  $(if $(COMPARE),--compare $(COMPARE)) $(if $(KEEP),--keep)
+
+$(CACHE)/bench/.ready: requirements/bench.txt
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --upgrade --target $(@D) --requirement $<
 	@touch $@
 
 packages: setup ## build and check clockprobe and the driver as .deb and .rpm packages
