@@ -131,19 +131,22 @@ def main(arguments: list[str] | None = None) -> int:
     problem = missing()
     if problem:
         sys.exit(f"bench: {problem}")
-    # The folder is removed after an interruption, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="cipu-bench-", dir="/dev/shm"))
+    bench = Bench(SimulatedHosts(folder), options)
     try:
-        bench = Bench(SimulatedHosts(folder), options)
         bench.replayed_parts()
         if "mitogen" in options.parts:
             bench.mitogen_part()
     except BenchError as error:
         sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        console.print("Interrupted. The results are those of the finished runs.")
     finally:
         shutil.rmtree(folder)
     results = figures.make(bench.runs)
+    if not bench.runs:
+        return 1
     if options.json:
         figures.write(options.json, results)
     if options.keep:
