@@ -2,7 +2,7 @@
 """The examples for AWX: surveys fit the playbooks, and the modules of awx.awx accept the arguments.
 
 AWX does not run here. The modules of awx.awx check their arguments before they connect to it, so a
-run against a closed port shows that the arguments are right. `make awx` puts awx.awx into the cache.
+run against a closed port shows that the arguments are right. `make awx` downloads awx.awx.
 """
 
 import json
