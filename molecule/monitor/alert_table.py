@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of faults and alerts: table.yml with the faults of the scenario faults."""
+"""The table of faults and alerts: vars/alerts.yml with the faults of the scenario faults."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parents[1] / "extensions/prometheus/cipu_clock.rules.yml"
-TABLE = yaml.safe_load((HERE / "table.yml").read_text())
+TABLE = yaml.safe_load((HERE / "vars/alerts.yml").read_text())
 FAULTS = {
     fault["name"]: fault
     for fault in yaml.safe_load((HERE.parent / "faults/vars/faults.yml").read_text())["faults_list"]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Faults of an emulated clock, seen by a real Prometheus and Alertmanager on this machine.
 
-The machine of the lab is reached through ssh port forwarding. Each fault of table.yml must fire its
-alerts, and they must end after it. Prints a table: fault, alerts, seconds until they fire and until
-they end, and other alerts in that time. Every alert of the rules is in the table or has the reason
+The machine of the lab is reached through ssh port forwarding. Each fault of vars/alerts.yml must
+fire its alerts, and they must end after it. Prints a table: fault, alerts, seconds until they fire
+and until they end, other alerts in that time. Every alert of the rules is in it or has the reason
 why no fault fires it.
 """
 

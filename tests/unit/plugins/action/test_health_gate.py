@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """health_gate: one check, or checks until the host is healthy or the time is over."""
 
+import threading
 from unittest import mock
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on the controller")
 
 from ansible_collections.cipu.clock.plugins.action import health_gate
+from ansible_collections.cipu.clock.plugins.plugin_utils import progress
 
 
 class Clock:
@@ -50,7 +52,7 @@ def run(severities, facts=None, **arguments):
         mock.patch.object(action, "_execute_module", return_value=reply),
         mock.patch.object(action, "judge", judge),
     ):
-        return action.run(task_vars={}), clock.waits_s
+        return action.run(task_vars={"inventory_hostname": "db1"}), clock.waits_s
 
 
 def test_without_a_timeout_the_host_is_judged_once():
@@ -83,3 +85,22 @@ def test_facts_that_fail_are_the_result():
     result, waits_s = run(["ok"], facts={"failed": True, "msg": "no python"}, timeout_s=60)
     assert result["failed"] and waits_s == []
     assert result["msg"] == "clock_facts failed: no python"
+
+
+def test_a_long_wait_prints_what_is_wrong():
+    seen = threading.Event()
+    wanted = "... db1: wait until the host is healthy, at most 60 s, 0 s: CRITICAL"
+    screen = mock.Mock()
+    screen.display.side_effect = lambda line: line == wanted and seen.set()
+
+    def sleep(clock, seconds):
+        assert seen.wait(20), screen.display.mock_calls
+        clock.now_s += seconds
+
+    with (
+        mock.patch.object(progress, "display", screen),
+        mock.patch.object(progress, "FIRST_S", 0.01),
+        mock.patch.object(progress, "EVERY_S", 0.01),
+        mock.patch.object(Clock, "sleep", sleep),
+    ):
+        run(["critical"], timeout_s=60)

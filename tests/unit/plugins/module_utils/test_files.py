@@ -84,7 +84,7 @@ def test_only_a_regular_file_is_replaced(tmp_path):
         replace(str(tmp_path / "missing/report.json"), "text")
 
 
-def test_a_text_that_is_no_unicode_leaves_the_file_as_it_was(tmp_path):
+def test_a_text_that_is_no_unicode_leaves_the_file_unchanged(tmp_path):
     path = tmp_path / "report.json"
     replace(str(path), "first")
     with pytest.raises(ValueError, match="surrogates"):
