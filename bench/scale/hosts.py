@@ -106,6 +106,8 @@ class SimulatedHosts:
             "ANSIBLE_FORKS": str(forks),
             "ANSIBLE_TIMEOUT": "300",
             "PYTHONDONTWRITEBYTECODE": "",
+            # The audit writes its report there.
+            "PWD": str(self.folder),
         }
         return {**kept, **self.fleet.settings(), **own, **self.extra}
 
