@@ -100,8 +100,15 @@ class SimulatedHosts:
 
     def environment(self, forks: int) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "ANSIBLE" not in name}
-        # A user's controller keeps compiled Python files.
-        own = {"ANSIBLE_FORKS": str(forks), "PYTHONDONTWRITEBYTECODE": ""}
+        # A user's controller keeps compiled Python files. On a busy machine mitogen needs longer
+        # than Ansible's 10 s to connect.
+        own = {
+            "ANSIBLE_FORKS": str(forks),
+            "ANSIBLE_TIMEOUT": "300",
+            "PYTHONDONTWRITEBYTECODE": "",
+            # The audit writes its report there.
+            "PWD": str(self.folder),
+        }
         return {**kept, **self.fleet.settings(), **own, **self.extra}
 
     @contextmanager

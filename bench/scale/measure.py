@@ -27,7 +27,12 @@ def measure(command: list[str], folder: Path, environment: dict[str, str], log: 
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
         process.returncode = os.waitstatus_to_exitcode(status)
     return Cost(
         process.returncode,
