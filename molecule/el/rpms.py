@@ -98,7 +98,16 @@ def dkms(tree: Path, work: Path) -> Rpm:
 
 def stub(name: str, work: Path) -> Rpm:
     """A package without files, for a program that the tree has already."""
-    return Rpm(name, "1", "1.el9", work / name)
+    rpm = Rpm(name, "1", "1.el9", work / name)
+    rpm.root.mkdir()
+    return rpm
+
+
+def base(work: Path) -> Rpm:
+    """What every other package finds: a shell, and the release for dnf."""
+    rpm = stub("rocky-release", work)
+    rpm.provides = ("/bin/sh", "system-release = 9.5", "system-release(releasever) = 9")
+    return rpm
 
 
 def kernel(work: Path, release: str) -> Rpm:
