@@ -127,7 +127,8 @@ class Host:
         # udevd does not run in a container.
         self.write("/usr/local/sbin/udevadm", "#!/bin/sh\n", 0o755)
         uevent = "PCI_ID=1DED:500C\nPCI_SLOT_NAME=0000:00:10.0\n"
-        self.write("/pci/0000:00:10.0/uevent", uevent)
+        for name, content in (("uevent", uevent), ("vendor", "0x1ded\n"), ("device", "0x500c\n")):
+            self.write(f"/pci/0000:00:10.0/{name}", content)
 
     def write(self, path: str, content: str, mode: int = 0o644) -> None:
         target = self.root / path.lstrip("/")
