@@ -5,6 +5,7 @@ Its root is an overlay over a Debian tree, whose package manager is hidden. It h
 control of the clock and no device; /sys/bus/pci/devices shows one CIPU function.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +18,9 @@ from typing import Any
 import eltree
 import rpms
 import trees
+from fleet import paths
+from fleet.build import build_once
+from fleet.progress import say
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -61,11 +65,33 @@ def missing() -> str:
     return ""
 
 
+def repository(tree: Path) -> Path:
+    """The repository of the host, built once for each state of this folder."""
+    files = [HERE / "rpms.py", Path(__file__), *sorted((HERE / "files").iterdir())]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files))
+    digest.update(tree.parent.name.encode())
+    target = paths.cache() / "el" / digest.hexdigest()[:12]
+
+    def make(work: Path) -> None:
+        kernels = [rpms.kernel(work, release) for release in (OLD, NEW)]
+        devel = [rpms.kernel_devel(tree, work, release) for release in (OLD, NEW)]
+        stubs = [rpms.stub(name, work) for name in ("gcc", "make")]
+        base = [rpms.base(work), rpms.chrony(tree, work), rpms.dkms(tree, work)]
+        script = rpms.build_script([*base, *stubs, *kernels, *devel])
+        (work / "build.sh").write_text(script)
+        (found,) = trees.ensure(all_of=(eltree.WANTED,))
+        done = trees.run(found, work, "sh /build/build.sh", _SECONDS)
+        if done.returncode:
+            raise RuntimeError(f"The packages were not built:\n{done.stdout}{done.stderr}")
+
+    return build_once(target, "Packages of the EL-like host", make, say) / "repository"
+
+
 class Host:
     def __init__(self) -> None:
         # Not below /, since the layers of an overlay must not contain each other.
         self.folder = Path(tempfile.mkdtemp(prefix="cipu-el-", dir="/dev/shm"))
-        for name in ("upper", "work", "root", "build"):
+        for name in ("upper", "work", "root"):
             (self.folder / name).mkdir(parents=True)
         self.root = self.folder / "root"
         self.container: subprocess.Popen[bytes] | None = None
@@ -74,7 +100,6 @@ class Host:
 
     def create(self) -> None:
         tree = eltree.ensure()
-        self.make_repository(tree)
         mount = ["mount", "-t", "overlay", "overlay", "-o"]
         layers = f"lowerdir={tree},upperdir={self.folder}/upper,workdir={self.folder}/work"
         subprocess.run([*mount, layers, str(self.root)], check=True)
@@ -94,29 +119,16 @@ class Host:
         self.write("/etc/machine-id", "5ab0c1d2e3f405162738495a6b7c8d9e\n")
         self.write("/etc/hostname", "el\n")
         self.write("/boot/grub2/grub.cfg", GRUB_CFG)
-        repository = "[local]\nname=local\nbaseurl=file:///repository\ngpgcheck=0\n"
-        self.write("/etc/yum.repos.d/local.repo", repository)
-        shutil.copytree(self.folder / "build/repository", self.root / "repository")
+        local = "[local]\nname=local\nbaseurl=file:///repository\ngpgcheck=0\n"
+        self.write("/etc/yum.repos.d/local.repo", local)
+        shutil.copytree(repository(tree), self.root / "repository")
         weak = self.root / "usr/sbin/weak-modules"
         shutil.copy(HERE / "files/weak-modules", weak)
         # udevd does not run in a container.
         self.write("/usr/local/sbin/udevadm", "#!/bin/sh\n", 0o755)
         uevent = "PCI_ID=1DED:500C\nPCI_SLOT_NAME=0000:00:10.0\n"
-        self.write("/pci/0000:00:10.0/uevent", uevent)
-
-    def make_repository(self, tree: Path) -> None:
-        work = self.folder / "build"
-        kernels = [rpms.kernel(work, release) for release in (OLD, NEW)]
-        devel = [rpms.kernel_devel(tree, work, release) for release in (OLD, NEW)]
-        stubs = [rpms.stub(name, work) for name in ("gcc", "make")]
-        for one in stubs:
-            one.root.mkdir()
-        packages = [rpms.chrony(tree, work), rpms.dkms(tree, work), *stubs, *kernels, *devel]
-        (found,) = trees.ensure(all_of=(eltree.WANTED,))
-        (work / "build.sh").write_text(rpms.build_script(packages))
-        done = trees.run(found, work, "sh /build/build.sh", _SECONDS)
-        if done.returncode:
-            raise RuntimeError(f"The packages were not built:\n{done.stdout}{done.stderr}")
+        for name, content in (("uevent", uevent), ("vendor", "0x1ded\n"), ("device", "0x500c\n")):
+            self.write(f"/pci/0000:00:10.0/{name}", content)
 
     def write(self, path: str, content: str, mode: int = 0o644) -> None:
         target = self.root / path.lstrip("/")

@@ -98,13 +98,23 @@ def dkms(tree: Path, work: Path) -> Rpm:
 
 def stub(name: str, work: Path) -> Rpm:
     """A package without files, for a program that the tree has already."""
-    return Rpm(name, "1", "1.el9", work / name)
+    rpm = Rpm(name, "1", "1.el9", work / name)
+    rpm.root.mkdir()
+    return rpm
+
+
+def base(work: Path) -> Rpm:
+    """What every other package finds: a shell, and the release for dnf."""
+    rpm = stub("rocky-release", work)
+    rpm.provides = ("/bin/sh", "system-release = 9.5", "system-release(releasever) = 9")
+    return rpm
 
 
 def kernel(work: Path, release: str) -> Rpm:
     """kernel-core: image, folder of modules and BLS entry. The image does not boot."""
     version, _dash, rest = release.partition("-")
     rpm = Rpm("kernel-core", version, rest.removesuffix(".x86_64"), work / f"core-{release}")
+    rpm.provides = ("installonlypkg(kernel)",)
     top = f"/lib/modules/{release}"
     rpm.root.mkdir(parents=True)
     rpm.write(f"/usr{top}/vmlinuz", "not an image")
@@ -127,6 +137,7 @@ def kernel_devel(tree: Path, work: Path, release: str) -> Rpm:
     """kernel-devel: Debian's headers under EL's release. They include Debian's common part."""
     version, _dash, rest = release.partition("-")
     rpm = Rpm("kernel-devel", version, rest.removesuffix(".x86_64"), work / f"devel-{release}")
+    rpm.provides = ("installonlypkg(kernel)",)
     (headers,) = (tree / "usr/src").glob(f"linux-headers-{DEBIAN}*-amd64")
     target = rpm.root / "usr/src/kernels" / release
     shutil.copytree(headers, target, symlinks=True)
