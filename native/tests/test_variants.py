@@ -126,7 +126,10 @@ def test_a_static_program_for_arm64(tmp_path: Path) -> None:
     program = tmp_path / "build/static-arm64/clockprobe"
     head = program.read_bytes()[:20]
     # A position independent ELF file for AArch64, as it runs on hosts without a C library for it.
-    assert (int.from_bytes(head[16:18], "little"), int.from_bytes(head[18:20], "little")) == (3, 183)
+    assert (int.from_bytes(head[16:18], "little"), int.from_bytes(head[18:20], "little")) == (
+        3,
+        183,
+    )
     assert b"/lib/ld-linux" not in program.read_bytes()
     emulator = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
     if emulator is None:
