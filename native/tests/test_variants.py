@@ -2,6 +2,7 @@
 """The program as other compilers and C libraries build it, and what the build refuses."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -100,3 +101,50 @@ def test_a_build_beside_a_read_only_source(tmp_path: Path) -> None:
         [str(tmp_path / "build/static/clockprobe"), "--version"], capture_output=True, check=True
     )
     assert done.stdout.startswith(b"clockprobe ")
+
+
+def cross_build(folder: Path, *variables: str) -> subprocess.CompletedProcess[str]:
+    (folder / "src").symlink_to(NATIVE / "src")
+    command = ["make", "-s", "-C", str(folder), "-f", str(NATIVE / "Makefile"), "static-arm64"]
+    return subprocess.run(
+        [*command, *variables],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=ENVIRONMENT,
+    )
+
+
+@pytest.mark.skipif(
+    shutil.which("aarch64-linux-gnu-gcc") is None, reason="gcc-aarch64-linux-gnu is not installed"
+)
+def test_a_static_program_for_arm64(tmp_path: Path) -> None:
+    done = cross_build(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    program = tmp_path / "build/static-arm64/clockprobe"
+    head = program.read_bytes()[:20]
+    # A position independent ELF file for AArch64, as it runs on hosts without a C library for it.
+    assert (int.from_bytes(head[16:18], "little"), int.from_bytes(head[18:20], "little")) == (
+        3,
+        183,
+    )
+    assert b"/lib/ld-linux" not in program.read_bytes()
+    emulator = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
+    if emulator is None:
+        pytest.skip("built and checked; not run, since qemu-user-static is not installed")
+    answer = subprocess.run([emulator, str(program), "--version"], capture_output=True, check=True)
+    assert answer.stdout.startswith(b"clockprobe ")
+
+
+@pytest.mark.parametrize("compiler", ["missing-", ""])
+def test_what_a_cross_build_needs_is_one_sentence(tmp_path: Path, compiler: str) -> None:
+    """Without the compiler, and with one whose C library has no headers."""
+    (tmp_path / "gcc").write_text("#!/bin/sh\necho 'stdio.h: No such file' >&2; exit 1\n")
+    (tmp_path / "gcc").chmod(0o755)
+    done = cross_build(tmp_path, f"CROSS_arm64={compiler or f'{tmp_path}/'}")
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    packages = "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+    assert lines == [f"static-arm64 needs a cross compiler: apt-get install {packages}"]

@@ -23,8 +23,19 @@ ROOT = Path(__file__).resolve().parents[3]
 SIM = Path(__file__).with_name("sim")
 KERNEL = "6.1.0-40-amd64"
 COPIED = ("playbooks", "roles", "plugins", "driver", "meta", "galaxy.yml")
-NATIVE_MAKEFILE = "static: build/static/clockprobe\nbuild/static/clockprobe: src/main.c\n\
-\tmkdir -p build/static && cp src/main.c $@ && chmod 755 $@\n"
+NATIVE_MAKEFILE = """static: build/static/clockprobe
+static-arm64: build/static-arm64/clockprobe
+build/static/clockprobe: src/main.c
+\tmkdir -p $(@D) && cp $< $@ && chmod 755 $@
+build/static-arm64/clockprobe: src/main.c
+\t@test ! -e src/no_cross || { cat src/no_cross >&2; exit 1; }
+\tmkdir -p $(@D) && { cat $< && echo for arm64; } >$@ && chmod 755 $@
+"""
+# Of a host's Python.
+ARCHITECTURE = """import os
+known = os.uname()
+os.uname = lambda: type(known)((*known[:4], "{}"))
+"""
 
 
 class Host:
@@ -84,6 +95,10 @@ class Host:
         folder.mkdir()
         (folder / "uevent").write_text("DRIVER=ptp_cipu\nPCI_ID=1DED:500C\n")
         return self
+
+    def architecture(self, machine):
+        """Let the host's Python report another architecture."""
+        self.write("/simulated/python/sitecustomize.py", ARCHITECTURE.format(machine))
 
     def fails(self, **modules):
         self.write("/simulated/fail.json", json.dumps(modules))

@@ -33,7 +33,7 @@ def main():
         facts["functions"] = []
     driver = facts["driver"]
     driver["dkms"] = [
-        {"version": version, "kernel": kernel, "arch": "x86_64", "state": "installed"}
+        {"version": version, "kernel": kernel, "arch": os.uname().machine, "state": "installed"}
         for kernel, version in now["dkms"].items()
     ]
     installed = now["dkms"].get(simulated.KERNEL)

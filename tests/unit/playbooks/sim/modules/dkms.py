@@ -10,26 +10,27 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cipu.clock.plugins.module_utils import simulated
 
 BASE = "/var/lib/dkms/ptp_cipu"
+ARCHITECTURE = os.uname().machine
 
 
 def remove(now, version):
     for kernel in [k for k, v in now["dkms"].items() if v == version]:
         del now["dkms"][kernel]
-        link = "{0}/kernel-{1}-x86_64".format(BASE, kernel)
+        link = "{0}/kernel-{1}-{2}".format(BASE, kernel, ARCHITECTURE)
         if os.path.islink(link):
             os.unlink(link)
     shutil.rmtree("{0}/{1}".format(BASE, version), ignore_errors=True)
 
 
 def install(now, version, kernel):
-    folder = "{0}/{1}/{2}/x86_64/module".format(BASE, version, kernel)
+    folder = "{0}/{1}/{2}/{3}/module".format(BASE, version, kernel, ARCHITECTURE)
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "ptp_cipu.ko"), "w") as stream:
         stream.write("simulated")
-    link = "{0}/kernel-{1}-x86_64".format(BASE, kernel)
+    link = "{0}/kernel-{1}-{2}".format(BASE, kernel, ARCHITECTURE)
     if os.path.islink(link):
         os.unlink(link)
-    os.symlink("{0}/{1}/x86_64".format(version, kernel), link)
+    os.symlink("{0}/{1}/{2}".format(version, kernel, ARCHITECTURE), link)
     now["dkms"][kernel] = version
 
 
@@ -68,10 +69,12 @@ def main():
         install(now, params["version"], kernel)
         if params["mktarball"]:
             os.makedirs(params["mktarball"], exist_ok=True)
-            name = "ptp_cipu-{0}-{1}-x86_64.dkms.tar.gz".format(params["version"], kernel)
+            name = "ptp_cipu-{0}-{1}-{2}.dkms.tar.gz".format(
+                params["version"], kernel, ARCHITECTURE
+            )
             path = os.path.join(params["mktarball"], name)
             with open("/etc/os-release", "rb") as stream:
-                content = stream.read()
+                content = stream.read() + ARCHITECTURE.encode()
             with open(path, "wb") as stream:
                 stream.write(content)
             digest = hashlib.sha256(content).hexdigest()
