@@ -22,6 +22,8 @@ def variables(node: Node) -> dict[str, Any]:
         "ansible_ssh_common_args": shlex.join(node.login.options()),
         "ansible_python_interpreter": "/usr/bin/python3",
         "lab_image": node.state.image,
+        # The addresses depend on the architecture.
+        "lab_functions": {function.name: function.pci_address for function in node.functions},
     }
 
 

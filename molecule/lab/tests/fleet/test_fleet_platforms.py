@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from fleet import accel, binfmt, images, qemu, recipe, state
+from fleet import accel, binfmt, images, inventory, qemu, recipe, state
 from fleet.aptsource import Mirror
 from fleet.errors import LabError, UsageError
 from fleet.machine import Machine, Spec, functions_in
@@ -54,6 +54,20 @@ def test_an_arm64_guest_has_the_console_of_its_machine(tmp_path: Path) -> None:
     assert "tsc=" not in append
     node.architecture = "amd64"
     assert "tsc=reliable" in Node(node, tmp_path, Path("/key"), QEMU).machine.spec.append
+
+
+@pytest.mark.parametrize(
+    ("architecture", "addresses"),
+    [("amd64", ["0000:00:10.0", "0000:00:11.0"]), ("arm64", ["0000:01:00.0", "0000:02:00.0"])],
+)
+def test_the_inventory_has_the_addresses_of_the_functions(
+    tmp_path: Path, architecture: str, addresses: list[str]
+) -> None:
+    made = state.NodeState("n", "debian13", "/k", "/i", "/b", "key", 2222, 512, 1)
+    made.architecture = architecture
+    made.functions = ["cipu0", "ref0"]
+    found = inventory.variables(Node(made, tmp_path, Path("/key"), QEMU))["lab_functions"]
+    assert found == dict(zip(("cipu0", "ref0"), addresses, strict=True))
 
 
 def test_an_unknown_architecture_is_refused() -> None:
