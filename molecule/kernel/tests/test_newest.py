@@ -4,7 +4,7 @@
 import re
 
 import pytest
-from guestkernel import boxes
+from guestkernel import boxes, readcost
 from guestkernel.box import APPEND, BOOT_SECONDS, Box
 from guestkernel.modules import driver_sources
 
@@ -67,13 +67,9 @@ def test_fault_12_user_space_cannot_map_the_registers(box: Box) -> None:
 
 
 def test_a_read_costs_what_a_bare_one_costs(box: Box) -> None:
-    """The driver's read compared with a bare bracketed read of the same register, as medians."""
-    poke = "/sys/module/cipu_poke/parameters"
-    assert box.read()["ok"] == 1
-    box.sh(f"echo bench {box.address()} > {poke}/poke")
-    bare, ours = (int(word) for word in box.sh(f"cat {poke}/answer").split())
-    print(f"median read {ours} ns, bare {bare} ns: ratio {ours / bare:.3f}")
-    assert ours <= 1.05 * bare
+    cost = readcost.measure(box)
+    print(cost)
+    assert cost.driver <= readcost.LIMIT
 
 
 def test_failing_in_the_block_window_is_cheap(box: Box) -> None:
