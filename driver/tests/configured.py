@@ -39,8 +39,8 @@ CONFIG_DEBUG_KERNEL=y
 """
 # clang warns about the kernel's own headers, in particular with W=1, and counts its warnings.
 _HEADERS = ("/usr/src/linux-headers-", "/source/include/", "/source/arch/", " generated.")
-# No Module.symvers without a built kernel, so modpost cannot resolve symbols.
-_UNRESOLVED = ("Module.symvers", "undefined!", "unresolved symbols")
+# No Module.symvers without a built kernel, so modpost cannot resolve symbols and reports that.
+_UNRESOLVED = ("Module.symvers", "undefined!", "unresolved symbol", "KBUILD_MODPOST_WARN=1")
 # clang with its own names for options of gcc, which a kernel configured for gcc selects.
 _CLANG_FOR_GCC = """#!/bin/bash
 arguments=()

@@ -93,13 +93,34 @@ def _snapshots(linux: Path) -> None:
     )
 
 
+def _clockid(linux: Path) -> None:
+    """The PTP core of 6.12 in an older kernel: a bracket in any clock, and a longer name."""
+    header = linux / "ptp_clock_kernel.h"
+    _replace(
+        header,
+        "\tstruct timespec64 post_ts;\n};\n",
+        "\tstruct timespec64 post_ts;\n\tclockid_t clockid;\n};\n",
+    )
+    for side in ("pre", "post"):
+        _replace(
+            header,
+            f"\tif (sts)\n\t\tktime_get_real_ts64(&sts->{side}_ts);\n",
+            "\tif (sts && sts->clockid == CLOCK_MONOTONIC_RAW)\n"
+            f"\t\tktime_get_raw_ts64(&sts->{side}_ts);\n"
+            f"\telse if (sts)\n\t\tktime_get_real_ts64(&sts->{side}_ts);\n",
+        )
+    _replace(header, "\tchar name[16];\n", "\tchar name[32];\n")
+
+
 FIXTURES = (
+    Fixture("dev_groups", "5.10.", _groups(f"\t{_GROUPS};\n")),
     Fixture("CK_KABI_USE", "5.10.", _groups(f"\tCK_KABI_USE(1, {_GROUPS})\n")),
     Fixture("RH_KABI_EXTEND", "5.10.", _groups(f"\tRH_KABI_EXTEND({_GROUPS})\n")),
     Fixture("KABI_USE, 2 lines", "5.10.", _groups(f"\tKABI_USE(1,\n\t\t{_GROUPS})\n")),
     Fixture("__GENKSYMS__", "5.10.", _groups(f"#ifndef __GENKSYMS__\n\t{_GROUPS};\n#endif\n")),
     Fixture("only a comment", "5.10.", _comment, awaits="Kbuild reads comments as declarations"),
     Fixture("no pci.h", "5.10.", _missing, refusal="pci.h is missing"),
+    Fixture("PTP clockid", "5.10.", _clockid),
     Fixture("PTP snapshots", "6.1.", _snapshots),
 )  # fmt: skip
 
