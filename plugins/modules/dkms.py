@@ -304,7 +304,13 @@ def main():
     wrong = complaint(module.params)
     if wrong:
         module.fail_json(msg=wrong)
-    module.run_command_environ_update = {"LC_ALL": "C", "LANG": "C", "LANGUAGE": "C"}
+    # Ubuntu's DKMS makes a missing key, and then asks for a password to enrol it, by debconf.
+    module.run_command_environ_update = {
+        "LC_ALL": "C",
+        "LANG": "C",
+        "LANGUAGE": "C",
+        "DEBIAN_FRONTEND": "noninteractive",
+    }
     if module.check_mode:
         Dkms(module, Host(module)).run()
     try:

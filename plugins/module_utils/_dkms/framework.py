@@ -41,10 +41,11 @@ class Framework:
 
     def certificate(self, is_ubuntu=False):
         """Path of the certificate that DKMS signs with; None if there is none."""
-        default = SHIM_CERTIFICATE if is_ubuntu else DKMS_CERTIFICATE
-        paths = [self.settings.get("mok_certificate") or default]
+        key = self.settings.get("mok_signing_key")
+        own = self.settings.get("mok_certificate") or DKMS_CERTIFICATE
+        # On Ubuntu, without a signing key of the operator's, DKMS overrides both settings.
         # DKMS before 3.0.3, and DKMS from another source than Ubuntu, use their own key.
-        paths += [DKMS_CERTIFICATE] if "mok_certificate" not in self.settings else []
+        paths = [SHIM_CERTIFICATE, DKMS_CERTIFICATE] if is_ubuntu and not key else [own]
         return next((path for path in paths if self.tree.is_file(path)), None)
 
 

@@ -72,16 +72,22 @@ def foreign_kernels(keys, certificate_serial):
     )
 
 
-def next_step(demanded, signers, path, enrolled, firmware=True, foreign=()):
+def next_step(demanded, signers, path, enrolled, firmware=True, foreign=(), ubuntu=False):
     """One sentence; None if nothing is to do. firmware: whether the host has UEFI."""
     if demanded is False:
         return None
     unsigned = sorted(kernel for kernel, signer in signers.items() if not signer)
     if unsigned:
+        # Ubuntu's DKMS signs with the key of shim-signed, which its update-secureboot-policy makes.
+        remedy = (
+            "Install shim-signed, or set mok_signing_key and mok_certificate in "
+            if ubuntu and not path
+            else "Set mok_signing_key and mok_certificate in "
+        )
         return (
-            "The kernel loads signed modules only, and the module for {0} is not signed. Set "
-            "mok_signing_key and mok_certificate in /etc/dkms/framework.conf, and build with force."
-        ).format(", ".join(unsigned))
+            "The kernel loads signed modules only, and the module for {0} is not signed. {1}"
+            "/etc/dkms/framework.conf, and build with force."
+        ).format(", ".join(unsigned), remedy)
     if foreign:
         return (
             "The module for {0} is signed with another key than {1}, the certificate of this host. "
@@ -118,7 +124,8 @@ def is_ubuntu(tree):
 def record(tree, framework, signers, keys, test_key):
     """The record for the return value. test_key: path -> the answer of mokutil, or None."""
     secure_boot = system.secure_boot(tree)
-    path = framework.certificate(is_ubuntu(tree))
+    ubuntu = is_ubuntu(tree)
+    path = framework.certificate(ubuntu)
     answer = test_key(path) if path else None
     enrolled = parse_enrolled(answer) if answer else None
     demanded = enforced(secure_boot)
@@ -132,5 +139,5 @@ def record(tree, framework, signers, keys, test_key):
         certificate=path,
         enrolled=enrolled,
         foreign_kernels=foreign,
-        next_step=next_step(demanded, signers, path, enrolled, firmware, foreign),
+        next_step=next_step(demanded, signers, path, enrolled, firmware, foreign, ubuntu),
     )

@@ -416,3 +416,38 @@ def test_names_and_kernels_are_validated(newest, params, words):
     result = newest.module(**dict({"version": "1.0"}, **params))
     assert result["failed"]
     assert words in result["msg"]
+
+
+SIGN_FILE = """#!/bin/sh
+echo "$DEBIAN_FRONTEND $@" >>/var/lib/dkms/signed
+"""
+SHIM = "/var/lib/shim-signed/mok/MOK"
+
+
+@pytest.mark.parametrize("series", SERIES[1:])
+@pytest.mark.parametrize("settings, expected", [("", SHIM), ("key", "/etc/dkms/own")])
+def test_ubuntus_dkms_signs_with_the_key_of_shim_signed(
+    programs, tmp_path, series, settings, expected
+):
+    machine = made(programs, tmp_path, series)
+    (machine.folder / "os-release").write_text('ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\n')
+    suffixes = {SHIM: (".priv", ".der"), "/etc/dkms/own": (".key", ".der")}
+    for path, names in suffixes.items():
+        for name in names:
+            place = machine.path(path + name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text("made up")
+    if settings:
+        conf = "mok_signing_key={0}.key\nmok_certificate={0}.der\n".format("/etc/dkms/own")
+        machine.path("etc/dkms/framework.conf").write_text(conf)
+    sign = machine.path("lib/modules/{0}/build/scripts/sign-file".format(ONE))
+    sign.parent.mkdir()
+    sign.write_text(SIGN_FILE)
+    sign.chmod(0o755)
+    config = machine.path("lib/modules/{0}/build/include/config/auto.conf".format(ONE))
+    config.write_text('CONFIG_MODULE_SIG_HASH="sha512"\n')
+    result = install(machine)
+    key, certificate = (expected + suffix for suffix in suffixes[expected])
+    words = machine.path("var/lib/dkms/signed").read_text().split()
+    assert words[:4] == ["noninteractive", "sha512", key, certificate]
+    assert result["signing"]["certificate"] == certificate

@@ -13,6 +13,8 @@ from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 # The head of a certificate: SEQUENCE { SEQUENCE { [0] { INTEGER 2 }, INTEGER 0x00a1b2, ... } }
 DER = bytes.fromhex("300c300aa0030201020203" + "00a1b2")
 KERNEL = "6.1.0-40-amd64"
+UBUNTU = b"ID=ubuntu\nID_LIKE=debian\n"
+SHIM = "/var/lib/shim-signed/mok/MOK.der"
 
 
 def test_serial_of_a_certificate():
@@ -85,18 +87,59 @@ def test_another_hosts_key_of_the_same_name_is_detected(tmp_path):
         ({}, None),
         ({"var/lib/dkms/mok.pub": DER}, "/var/lib/dkms/mok.pub"),
         (
-            {
-                "etc/os-release": b"ID=ubuntu\nID_LIKE=debian\n",
-                "var/lib/shim-signed/mok/MOK.der": DER,
-            },
-            "/var/lib/shim-signed/mok/MOK.der",
+            {"etc/os-release": UBUNTU, SHIM[1:]: DER},
+            SHIM,
         ),
         (
             {"etc/dkms/framework.conf": b'mok_certificate="/etc/own.der"\n', "etc/own.der": DER},
             "/etc/own.der",
         ),
         ({"etc/dkms/framework.conf": b'mok_certificate="/etc/own.der"\n'}, None),
+        # Ubuntu's DKMS uses the settings only where there is a signing key.
+        (
+            {
+                "etc/os-release": UBUNTU,
+                "etc/dkms/framework.conf": b'mok_certificate="/etc/own.der"\n',
+                "etc/own.der": DER,
+                SHIM[1:]: DER,
+            },
+            SHIM,
+        ),
+        (
+            {
+                "etc/os-release": UBUNTU,
+                "etc/dkms/framework.conf": b"mok_signing_key=/etc/own.key\n"
+                b"mok_certificate=/etc/own.der\n",
+                "etc/own.der": DER,
+                SHIM[1:]: DER,
+            },
+            "/etc/own.der",
+        ),
+        (
+            {
+                "etc/os-release": UBUNTU,
+                "etc/dkms/framework.conf": b"mok_signing_key=/etc/own.key\n",
+                "var/lib/dkms/mok.pub": DER,
+                SHIM[1:]: DER,
+            },
+            "/var/lib/dkms/mok.pub",
+        ),
+        # A derivative, which DKMS takes for Ubuntu too; and Debian, where shim has no key.
+        (
+            {"etc/os-release": b'ID=linuxmint\nID_LIKE="ubuntu debian"\n', SHIM[1:]: DER},
+            SHIM,
+        ),
+        ({"etc/os-release": b"ID=debian\n", SHIM[1:]: DER}, None),
     ],
 )
 def test_the_certificate_of_this_host(tmp_path, files, expected):
     assert record(tmp_path, ["A1:B2"], **files)["certificate"] == expected
+
+
+def test_an_unsigned_module_on_ubuntu_without_the_key_of_shim_signed():
+    def step(path, ubuntu):
+        return signing.next_step(True, {KERNEL: None}, path, None, ubuntu=ubuntu)
+
+    assert "is not signed. Install shim-signed, or set mok_signing_key" in step(None, True)
+    assert "shim-signed" not in step(SHIM, True)
+    assert "is not signed. Set mok_signing_key" in step(None, False)
