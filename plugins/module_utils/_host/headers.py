@@ -52,7 +52,9 @@ UBUNTU_META = {
     },
     "22.04": {
         "generic": {"5.15": "generic", "6.8": "generic-hwe-22.04"},
+        "generic-64k": {"5.15": "generic-64k", "6.8": "generic-64k-hwe-22.04"},
         "lowlatency": {"5.15": "lowlatency", "6.8": "lowlatency-hwe-22.04"},
+        "lowlatency-64k": {"5.15": "lowlatency-64k", "6.8": "lowlatency-64k-hwe-22.04"},
         "aws": {"5.15": "aws-lts-22.04", "6.8": "aws"},
         "azure": {"5.15": "azure-lts-22.04", "6.8": "azure"},
         "gcp": {"5.15": "gcp-lts-22.04", "6.8": "gcp"},
@@ -62,7 +64,9 @@ UBUNTU_META = {
     },
     "24.04": {
         "generic": {"6.8": "generic"},
+        "generic-64k": {"6.8": "generic-64k"},
         "lowlatency": {"6.8": "lowlatency"},
+        "lowlatency-64k": {"6.8": "lowlatency-64k"},
         "aws": {"6.8": "aws-lts-24.04"},
         "azure": {"6.8": "azure-lts-24.04"},
         "gcp": {"6.8": "gcp-lts-24.04"},
@@ -71,8 +75,20 @@ UBUNTU_META = {
         "oem": {"6.8": "oem-24.04", "6.11": "oem-24.04b", "6.14": "oem-24.04c"},
     },
 }
-# The newest hardware-enablement kernel of a release that still gets newer ones.
-UBUNTU_ROLLING_HWE = {"24.04": ("generic", "lowlatency")}
+# What follows the newest kernel of a release that still gets newer ones, by flavour: hardware
+# enablement, and the plain names of clouds. Older series of such a release are in UBUNTU_META.
+UBUNTU_ROLLING = {
+    "24.04": {
+        "generic": "generic-hwe-24.04",
+        "generic-64k": "generic-64k-hwe-24.04",
+        "lowlatency": "lowlatency-hwe-24.04",
+        "lowlatency-64k": "lowlatency-64k-hwe-24.04",
+        "aws": "aws",
+        "azure": "azure",
+        "gcp": "gcp",
+        "oracle": "oracle",
+    }
+}
 
 RHEL_IDS = ("rhel", "fedora", "centos", "anolis", "alinux", "rocky", "almalinux", "ol", "openeuler")
 SUSE_IDS = ("suse", "sles", "sled", "opensuse", "opensuse-leap", "opensuse-tumbleweed")
@@ -151,8 +167,7 @@ def _debian_meta(version, found):
 def _ubuntu_meta(version, found):
     series, flavour = found.group("series"), found.group("flavour")
     word = UBUNTU_META.get(version, {}).get(flavour, {}).get(series)
-    if word is None and flavour in UBUNTU_ROLLING_HWE.get(version, ()):
-        word = "{0}-hwe-{1}".format(flavour, version)
+    word = word or UBUNTU_ROLLING.get(version, {}).get(flavour)
     return "linux-headers-" + word if word else None
 
 

@@ -20,6 +20,44 @@ ALINUX = 'ID="alinux"\nID_LIKE="rhel fedora centos anolis"\nVERSION_ID="3"\n'
 SUSE = 'ID="opensuse-leap"\nID_LIKE="suse opensuse"\nVERSION_ID="15.6"\n'
 ITSELF = object()  # linux-headers-RELEASE
 
+# Release, kernel and what follows it, for each flavour whose package has another name in another
+# series. Names of packages as in Ubuntu's security notices.
+UBUNTU_FLAVOURS = [
+    # Hardware enablement
+    ("20.04", "5.4.0-204-generic", "generic"),
+    ("20.04", "5.15.0-130-generic", "generic-hwe-20.04"),
+    ("22.04", "6.8.0-52-generic", "generic-hwe-22.04"),
+    ("22.04", "6.8.0-52-generic-64k", "generic-64k-hwe-22.04"),
+    ("24.04", "6.11.0-21-generic", "generic-hwe-24.04"),
+    ("24.04", "6.8.0-52-generic-64k", "generic-64k"),
+    ("24.04", "6.14.0-27-generic-64k", "generic-64k-hwe-24.04"),
+    # OEM
+    ("20.04", "5.10.0-1057-oem", "oem-20.04b"),
+    ("20.04", "5.14.0-1059-oem", "oem-20.04d"),
+    ("22.04", "6.1.0-1036-oem", "oem-22.04c"),
+    ("24.04", "6.8.0-1020-oem", "oem-24.04"),
+    ("24.04", "6.11.0-1021-oem", "oem-24.04b"),
+    # AWS
+    ("20.04", "5.4.0-1139-aws", "aws-lts-20.04"),
+    ("20.04", "5.15.0-1075-aws", "aws"),
+    ("24.04", "6.14.0-1011-aws", "aws"),
+    # Azure
+    ("20.04", "5.15.0-1079-azure", "azure"),
+    ("22.04", "5.15.0-1079-azure", "azure-lts-22.04"),
+    ("24.04", "6.8.0-1021-azure", "azure-lts-24.04"),
+    ("24.04", "6.11.0-1015-azure", "azure"),
+    # GKE
+    ("20.04", "5.15.0-1049-gke", "gke-5.15"),
+    ("22.04", "5.15.0-1070-gke", "gke"),
+    ("24.04", "6.8.0-1016-gke", "gke"),
+    # lowlatency
+    ("20.04", "5.15.0-130-lowlatency", "lowlatency-hwe-20.04"),
+    ("22.04", "5.15.0-130-lowlatency", "lowlatency"),
+    ("22.04", "6.8.0-52-lowlatency-64k", "lowlatency-64k-hwe-22.04"),
+    ("24.04", "6.8.0-52-lowlatency", "lowlatency"),
+    ("24.04", "6.14.0-27-lowlatency", "lowlatency-hwe-24.04"),
+]
+
 # os-release, release, package of its headers, meta package
 SYSTEMS = [
     (DEBIAN.format(10), "4.19.0-27-amd64", ITSELF, "linux-headers-amd64"),
@@ -50,6 +88,10 @@ SYSTEMS = [
     (UBUNTU.format("24.04"), "6.14.0-27-generic", ITSELF, "linux-headers-generic-hwe-24.04"),
     (UBUNTU.format("24.04"), "6.8.0-1021-aws", ITSELF, "linux-headers-aws-lts-24.04"),
     (UBUNTU.format("24.04"), "6.14.0-1012-nowhere", ITSELF, None),
+    *[
+        (UBUNTU.format(version), release, ITSELF, "linux-headers-" + word)
+        for version, release, word in UBUNTU_FLAVOURS
+    ],
     (UBUNTU.format("24.04"), "6.9.3-acme", None, None),
     (ROCKY, "5.14.0-427.el9.x86_64", "kernel-devel-5.14.0-427.el9.x86_64", "kernel-devel"),
     (
@@ -127,3 +169,19 @@ def test_a_removed_meta_package_does_not_count(tmp_path):
     )
     tree = host(tmp_path, UBUNTU.format("22.04"), dpkg)
     assert headers.headers_meta(tree, "6.8.0-52-generic") == "linux-headers-generic-hwe-22.04"
+
+
+@pytest.mark.parametrize("version, release, word", UBUNTU_FLAVOURS)
+def test_an_image_of_each_ubuntu_flavour(tmp_path, version, release, word):
+    """As dpkg lists it: image, its meta package, and another meta package that was removed."""
+    image, extra = "linux-image-" + release, "linux-modules-extra-" + release
+    dpkg = (
+        package(image, "kmod, linux-base (>= 4.5ubuntu1), linux-modules-" + release)
+        + package("linux-image-" + word, "{0}, {1}, linux-firmware".format(image, extra))
+        + package("linux-image-virtual", image, "deinstall ok config-files")
+    )
+    tree = host(tmp_path, UBUNTU.format(version), dpkg)
+    assert headers.headers_package(tree, release) == "linux-headers-" + release
+    assert headers.headers_meta(tree, release) == "linux-headers-" + word
+    # The next update of the same series has the same package, also before it is installed.
+    assert headers.headers_meta(tree, release.replace(".0-", ".0-9", 1)) == "linux-headers-" + word
