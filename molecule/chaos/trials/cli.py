@@ -186,6 +186,9 @@ class Run:
             trial.run(bench, outcome)
         except LabError as error:
             outcome.notes.append(f"lab: {error.message}")
+        if self.stopped.is_set():
+            # The end of the run interrupted the try, so it says nothing about the host.
+            return False
         # A host that the lab could not restore counts as one without a time daemon.
         with self.lock:
             self.outcomes.append(outcome)

@@ -14,6 +14,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -217,9 +218,10 @@ class Fleet:
         ]
 
     def start(self, playbook, *arguments, **variables):
-        """A run that continues while others are started; its output is in the file "started"."""
-        with (self.folder / "started").open("wb") as sink:
-            return subprocess.Popen(
+        """A run that continues while others are started, and the file of its output."""
+        output = Path(tempfile.mkstemp(prefix="started-", dir=self.folder)[1])
+        with output.open("wb") as sink:
+            process = subprocess.Popen(
                 self.command(playbook, *arguments, **variables),
                 cwd=self.folder,
                 env={**os.environ, **self.settings(), **self.environment},
@@ -227,6 +229,7 @@ class Fleet:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
             )
+        return process, output
 
     def role(self, name, *arguments, **variables):
         play = {"hosts": "all", "gather_facts": False}

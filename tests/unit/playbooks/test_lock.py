@@ -26,16 +26,20 @@ def host(fleet):
 def paused(fleet, host):
     """A rollout that is building the driver, and the file that lets it continue."""
     gate = host.pauses("dkms")
-    run = fleet.start("rollout", **OPTIONS)
+    run, output = fleet.start("rollout", **OPTIONS)
     deadline_s = time.monotonic() + LIMIT_S
     while not any(line.startswith(STEP) for line in host.log()):
-        assert run.poll() is None, (fleet.folder / "started").read_text()
+        assert run.poll() is None, output.read_text()
         assert time.monotonic() < deadline_s
         time.sleep(0.1)
     yield run, gate
     gate.touch()
     run.kill()
     run.wait()
+
+
+def connections(host):
+    return len((host.root / "connections").read_text().splitlines())
 
 
 def killed(run, gate, host):
@@ -79,18 +83,19 @@ def test_a_second_rollout_and_a_removal_are_refused(fleet, host, paused):
 
 def test_a_second_rollout_waits_if_asked(fleet, host, paused):
     first, gate = paused
-    inventory = fleet.folder / "inventory.json"
-    second = fleet.start("rollout", cipu_rollout_lock_wait_s=100, inventory=inventory, **OPTIONS)
+    before = connections(host)
+    second, output = fleet.start("rollout", cipu_rollout_lock_wait_s=900, **OPTIONS)
     try:
-        # The second run has ended its first attempt and waits on the host.
         deadline_s = time.monotonic() + LIMIT_S
-        while "TASK [Lock the host]" not in (fleet.folder / "started").read_text():
+        # The probe, the facts, the refused attempt, and the one that waits.
+        while connections(host) < before + 4:
             assert time.monotonic() < deadline_s
             time.sleep(0.1)
+        assert "TASK [Lock the host]" in output.read_text()
         assert second.poll() is None
         gate.touch()
         assert first.wait(LIMIT_S) == 0
-        assert second.wait(LIMIT_S) == 0, (fleet.folder / "started").read_text()
+        assert second.wait(LIMIT_S) == 0, output.read_text()
     finally:
         second.kill()
         second.wait()

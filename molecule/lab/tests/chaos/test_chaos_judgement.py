@@ -101,6 +101,19 @@ def test_an_interrupted_run_keeps_its_tries(tmp_path: Path) -> None:
     assert [outcome.kind for outcome in table.load(path)] == ["apt-fails", "ssh-lost"]
 
 
+def test_a_try_that_the_end_of_the_run_interrupts_does_not_count(tmp_path: Path) -> None:
+    bench: Any = SimpleNamespace(image="debian12")
+    lab: Any = None
+    run = Run(options({}), lab, tmp_path, tmp_path, tmp_path / "results.json")
+
+    def interrupted(_bench: Any, _outcome: Outcome) -> None:
+        run.stopped.set()
+        raise LabError("node1 ended while it booted.")
+
+    assert not run.try_once(bench, Trial("ssh-lost", "here", interrupted))
+    assert run.outcomes == []
+
+
 def test_archives_of_one_host_do_not_count_as_those_of_another(tmp_path: Path) -> None:
     one, two = (collection.variables(tmp_path, image) for image in ("debian12", "debian13"))
     path = Path(one["cipu_driver_cache_path"]) / "key" / "archive"
