@@ -142,7 +142,7 @@ ansible_facts:
             - The running kernel, the one that boots next, and for each bootable kernel whether it
               has the driver and the headers to build it.
           type: dict
-          sample: {running: 6.1.0-40-amd64, next: 6.1.0-40-amd64, reboot_pending: false, bootable: []}
+          sample: {running: 6.1.0-40-amd64, next: 6.1.0-40-amd64, reboot_pending: false}
         secure_boot:
           description: Secure Boot, lockdown and enforcement of module signatures.
           type: dict
