@@ -47,7 +47,7 @@ cores: setup ## run sanity and unit tests of the plugins on each ansible-core fr
 	@$(BIN)/nox -s cores
 
 unit: setup ## test plugins, playbooks, emulator, lab, alert rules and the report in a browser, without a VM
-	@$(BIN)/pytest --quiet --numprocesses 2 molecule/lab/tests tests/unit tests/prometheus tests/browser
+	@$(BIN)/pytest --quiet --numprocesses 2 --dist worksteal molecule/lab/tests tests/unit tests/prometheus tests/browser
 	@$(BIN)/python tests/unit/targets
 	@$(BIN)/pytest --quiet --numprocesses 2 tests/docs
 

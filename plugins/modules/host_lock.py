@@ -110,6 +110,7 @@ holder:
   description: The run that has the lock, with the keys of RV(replaced).
   returned: if the task fails because of that run
   type: dict
+  sample: {controller: ctl1, user: alice, pid: "4711", playbook: rollout, age_s: 340}
 """
 
 from ansible.module_utils.basic import AnsibleModule
