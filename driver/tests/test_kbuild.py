@@ -48,7 +48,7 @@ def flags(folder: Path, header: str | None) -> "subprocess.CompletedProcess[str]
     script = f"srctree := {tree}\ninclude {DRIVER}/Kbuild\n$(info $(ccflags-y))\nall: ;\n"
     (folder / "Makefile").write_text(script)
     return subprocess.run(
-        ["make", "-s", "-f", str(folder / "Makefile")],
+        ["make", "-s", "--no-print-directory", "-f", str(folder / "Makefile")],
         capture_output=True, text=True, check=False, timeout=20, stdin=subprocess.PIPE,
     )  # fmt: skip
 
