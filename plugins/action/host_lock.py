@@ -13,7 +13,8 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
         args = dict(self._task.args)
-        args["_owner"] = run_owner.describe(args.get("playbook", "rollout"))
+        args["replaces"] = ""
+        args["owner"] = run_owner.describe(args.get("playbook", "rollout"))
         wait_s = args.pop("wait_s", None)
         result = self._execute_module(module_name=MODULE, module_args=args, task_vars=task_vars)
         holder = result.get("holder") if result.get("failed") else None
@@ -21,7 +22,7 @@ class ActionModule(ActionBase):
             return result
         # A run that has ended releases no lock, so do not wait for it.
         if run_owner.has_ended(str(holder.get("id"))):
-            args["_replaces"] = holder["id"]
+            args["replaces"] = holder["id"]
         elif wait_s:
             args["wait_s"] = wait_s
         else:

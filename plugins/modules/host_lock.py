@@ -56,6 +56,17 @@ options:
         ends.
     type: int
     default: 86400
+  owner:
+    description:
+      - The run of ansible-playbook that takes or releases the lock.
+      - The action plugin of this module sets it on the controller; a value of a task is ignored.
+    type: dict
+  replaces:
+    description:
+      - Identifier of a run that has ended, whose lock is replaced.
+      - The action plugin of this module sets it on the controller; a value of a task is ignored.
+    type: str
+    default: ""
 seealso:
   - module: cipu.clock.host_record
 """
@@ -133,10 +144,10 @@ def message(holder, playbook):
 
 def run(module):
     params = module.params
-    path, owner, check_mode = params["path"], params["_owner"], module.check_mode
+    path, owner, check_mode = params["path"], params["owner"], module.check_mode
     if params["state"] == "absent":
         return {"changed": run_lock.release(path, owner, check_mode)}
-    options = (path, owner, params["limit_s"], params["_replaces"], check_mode)
+    options = (path, owner, params["limit_s"], params["replaces"], check_mode)
     changed, stale = run_lock.acquire_within(params["wait_s"], *options)
     result = {"changed": changed}
     if stale:
@@ -153,11 +164,13 @@ def main():
             "wait_s": {"type": "int", "default": 0},
             "limit_s": {"type": "int", "default": 86400},
             # Set by the action of the same name, which runs on the controller.
-            "_owner": {"type": "dict", "required": True},
-            "_replaces": {"type": "str", "default": ""},
+            "owner": {"type": "dict"},
+            "replaces": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
+    if not module.params["owner"]:
+        module.fail_json(msg="host_lock was run without its action plugin, which names the owner.")
     try:
         module.exit_json(**run(module))
     except run_lock.Held as reason:

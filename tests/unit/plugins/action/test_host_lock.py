@@ -58,8 +58,8 @@ def test_a_run_that_has_ended_on_this_controller_is_replaced(monkeypatch, ended)
     replies = [held_by(ended), {"changed": True, "replaced": {"user": "alice"}}]
     result, sent = act(monkeypatch, replies, wait_s=60)
     assert result == replies[1]
-    assert [("wait_s" in each, each.get("_replaces")) for each in sent] == [
-        (False, None),
+    assert [("wait_s" in each, each["replaces"]) for each in sent] == [
+        (False, ""),
         (False, ended),
     ]
 
@@ -76,7 +76,7 @@ def test_a_running_one_is_waited_for_if_asked(monkeypatch):
     _result, sent = act(monkeypatch, [held_by(alive), {"changed": True}], wait_s=60, limit_s=5)
     assert [each.get("wait_s") for each in sent] == [None, 60]
     assert [each.get("limit_s") for each in sent] == [5, 5]
-    assert "_replaces" not in sent[1]
+    assert sent[1]["replaces"] == ""
 
 
 def test_another_process_with_the_same_number_is_a_run_that_has_ended():

@@ -23,8 +23,8 @@ def module(path, owner, **params):
         "playbook": "rollout",
         "wait_s": 0,
         "limit_s": 60,
-        "_owner": owner,
-        "_replaces": "",
+        "owner": owner,
+        "replaces": "",
         **params,
     }
     return SimpleNamespace(params=params, check_mode=False)
@@ -54,6 +54,6 @@ def test_the_message_names_the_holder_and_what_to_do(tmp_path):
 def test_a_replaced_lock_is_returned(tmp_path):
     path = tmp_path / "run.lock"
     host_lock.run(module(path, OWNER))
-    result = host_lock.run(module(path, dict(OWNER, id="two"), _replaces="one"))
+    result = host_lock.run(module(path, dict(OWNER, id="two"), replaces="one"))
     assert result["changed"]
     assert (result["replaced"]["user"], result["replaced"]["pid"]) == ("alice", "4711")
