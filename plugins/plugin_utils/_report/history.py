@@ -8,9 +8,11 @@ wrote, is reported and not changed.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,8 @@ def database(path: str) -> Iterator[sqlite3.Connection]:
     """A connection to the history, which is created on first use. ReportError for another file."""
     if Path(path).exists() and not Path(path).is_file():
         raise ReportError(f"{path} is not a regular file; give the history another path")
+    if not Path(path).exists():
+        create(path)
     try:
         with closing(
             sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
@@ -55,6 +59,20 @@ def database(path: str) -> Iterator[sqlite3.Connection]:
             f"the history {path} cannot be used: {error}; it was not changed."
             " Move it away to start a new one, or restore a backup"
         ) from error
+
+
+def create(path: str) -> None:
+    """Make an empty history. Two audits may do this at once, and neither sees half of a file.
+
+    Without the folder, or without hard links, the file is left to SQLite, which reports the reason.
+    """
+    with suppress(OSError, sqlite3.Error):
+        folder = Path(path).absolute().parent
+        with tempfile.TemporaryDirectory(prefix=".history-", dir=folder) as trial:
+            new = f"{trial}/history"
+            with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+                prepare(connection, path)
+            os.link(new, path)
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
