@@ -6,6 +6,9 @@ import os
 import subprocess
 
 import pytest
+
+pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on the controller")
+
 from ansible_collections.cipu.clock.plugins.action.host_lock import ActionModule
 from ansible_collections.cipu.clock.plugins.plugin_utils import run_owner
 
