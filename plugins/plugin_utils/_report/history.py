@@ -44,10 +44,10 @@ CREATE INDEX sample_by_audit ON sample (audit_id);
 @contextmanager
 def database(path: str) -> Iterator[sqlite3.Connection]:
     """A connection to the history, which is created on first use. ReportError for another file."""
-    if Path(path).exists() and not Path(path).is_file():
-        raise ReportError(f"{path} is not a regular file; give the history another path")
     if not Path(path).exists():
         create(path)
+    elif not Path(path).is_file():
+        raise ReportError(f"{path} is not a regular file; give the history another path")
     try:
         with closing(
             sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
