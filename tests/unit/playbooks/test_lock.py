@@ -4,9 +4,9 @@
 import json
 import os
 import signal
-import time
 
 import pytest
+from fleet.waiting import until
 
 OPTIONS = {"cipu_driver_install_packages": False, "cipu_rollout_health_timeout_s": 0}
 LOCK = "/run/cipu-clock.lock"
@@ -27,11 +27,12 @@ def paused(fleet, host):
     """A rollout that is building the driver, and the file that lets it continue."""
     gate = host.pauses("dkms")
     run, output = fleet.start("rollout", **OPTIONS)
-    deadline_s = time.monotonic() + LIMIT_S
-    while not any(line.startswith(STEP) for line in host.log()):
+
+    def builds():
         assert run.poll() is None, output.read_text()
-        assert time.monotonic() < deadline_s
-        time.sleep(0.1)
+        return any(line.startswith(STEP) for line in host.log())
+
+    until(builds, LIMIT_S, "the rollout builds the driver")
     yield run, gate
     gate.touch()
     run.kill()
@@ -47,10 +48,7 @@ def killed(run, gate, host):
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
     gate.touch()
-    deadline_s = time.monotonic() + LIMIT_S
-    while not host.state()["dkms"]:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.1)
+    until(lambda: bool(host.state()["dkms"]), LIMIT_S, "the host has the driver")
     assert host.path(LOCK).exists()
 
 
@@ -86,11 +84,8 @@ def test_a_second_rollout_waits_if_asked(fleet, host, paused):
     before = connections(host)
     second, output = fleet.start("rollout", cipu_rollout_lock_wait_s=900, **OPTIONS)
     try:
-        deadline_s = time.monotonic() + LIMIT_S
         # The probe, the facts, the refused attempt, and the one that waits.
-        while connections(host) < before + 4:
-            assert time.monotonic() < deadline_s
-            time.sleep(0.1)
+        until(lambda: connections(host) >= before + 4, LIMIT_S, "the second rollout waits")
         assert "TASK [Lock the host]" in output.read_text()
         assert second.poll() is None
         gate.touch()
