@@ -4,8 +4,10 @@
  * It works with any PTP clock and uses only what each program on a host may use.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/ptp_clock.h>
 #include <linux/reboot.h>
 #include <pthread.h>
@@ -179,26 +181,59 @@ static int cmd_time(char **arg)
 }
 
 struct load {
-	const char *path, *ready;
+	const char *path;
 	int64_t until;
-	int clockids;
+	int clockids, reopen;
 	unsigned int seed;
 	struct result r;
 };
+
+/*
+ * Opens a node, or the clock of a function of which PATH is the folder in
+ * sysfs, once its driver has probed. A function gets another number when it
+ * returns while its former clock is open. Its former number may be another
+ * function's by then, which may be in the middle of its probe.
+ */
+static int open_load(const char *path)
+{
+	char name[PATH_MAX];
+	struct dirent *entry;
+	DIR *folder;
+	int fd = -1;
+
+	if (!strncmp(path, "/dev/", 5))
+		return open(path, O_RDWR);
+	snprintf(name, sizeof(name), "%s/cipu", path);
+	if (access(name, F_OK))
+		return -1;
+	snprintf(name, sizeof(name), "%s/ptp", path);
+	folder = opendir(name);
+	if (!folder)
+		return -1;
+	errno = ENOENT;
+	while (fd < 0 && (entry = readdir(folder))) {
+		if (strncmp(entry->d_name, "ptp", 3))
+			continue;
+		snprintf(name, sizeof(name), "/dev/%s", entry->d_name);
+		fd = open(name, O_RDWR);
+	}
+	closedir(folder);
+	return fd;
+}
 
 /* Reads by every method, with random parameters and without pauses. */
 static void *load_thread(void *data)
 {
 	static const int clockids[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW };
 	struct load *l = data;
-	int fd = *l->ready ? -1 : open(l->path, O_RDWR);
+	int fd = open_load(l->path);
 
 	while (now(CLOCK_MONOTONIC) < l->until && access("/tmp/stop", F_OK)) {
 		int which = l->clockids ? clockids[rand_r(&l->seed) % 3] : CLOCK_REALTIME;
 		int err;
 
-		if (fd < 0 && !access(l->ready, F_OK))
-			fd = open(l->path, O_RDWR);
+		if (fd < 0 && l->reopen)
+			fd = open_load(l->path);
 		if (fd < 0) {
 			count(&l->r, errno);
 			usleep(1000);
@@ -207,7 +242,7 @@ static void *load_thread(void *data)
 		err = read_once(fd, rand_r(&l->seed) % METHODS, which,
 				1 + (int)(rand_r(&l->seed) % 25), &l->r);
 		count(&l->r, err);
-		if (err == ENODEV && *l->ready) {
+		if (err == ENODEV && l->reopen) {
 			close(fd);
 			fd = -1;
 		}
@@ -221,9 +256,9 @@ static void *load_thread(void *data)
 }
 
 /*
- * load DEV SECONDS THREADS CLOCKIDS READY: run until the time is up or
- * /tmp/stop exists. The clock is opened, and opened again, only while the file
- * READY exists; an empty name keeps it open.
+ * load PATH SECONDS THREADS CLOCKIDS REOPEN: run until the time is up or
+ * /tmp/stop exists. PATH is a node, or a function's folder in sysfs. REOPEN is
+ * 1 to open a clock again that was removed.
  */
 static int cmd_load(char **arg)
 {
@@ -236,7 +271,7 @@ static int cmd_load(char **arg)
 		loads[i].path = arg[0];
 		loads[i].until = now(CLOCK_MONOTONIC) + atoi(arg[1]) * 1000000000LL;
 		loads[i].clockids = atoi(arg[3]);
-		loads[i].ready = arg[4];
+		loads[i].reopen = atoi(arg[4]);
 		loads[i].seed = (unsigned int)i;
 		if (pthread_create(&ids[i], NULL, load_thread, &loads[i]))
 			return 1;

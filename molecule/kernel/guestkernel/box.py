@@ -206,11 +206,11 @@ class Box:
     ) -> str:
         """Command that reads by every method, until the time is up or /tmp/stop exists.
 
-        With `reopen` it opens a clock again that was removed, after the driver has probed. Before
-        that the PTP core must not open it, see docs/device.md.
+        With `reopen` it opens the function's clock again after it was removed, under its new
+        number, once the driver has probed. A program must not open it before, see docs/device.md.
         """
-        ready = f"{self.device(name)}/cipu" if reopen else ""
-        return f"phc load {self.clock(name)} {seconds} {threads} {int(clockids)} '{ready}'"
+        path = self.device(name) if reopen else self.clock(name)
+        return f"phc load {path} {seconds} {threads} {int(clockids)} {int(reopen)}"
 
     def bind(self, name: str = "cipu0", seconds: float = 120) -> int:
         """Bind the driver and return the exit status."""
@@ -253,6 +253,12 @@ class Box:
         found = [match.group(0).strip() for match in SPLAT.finditer(text, self._judged)]
         self._judged = len(text)
         return found
+
+    def first_report(self, lines: int = 80) -> str:
+        """The kernel's log from the first report of a checker on."""
+        text = self.machine.console_text()
+        match = SPLAT.search(text)
+        return "\n".join(text[match.start() :].splitlines()[:lines]) if match else ""
 
     def leaks(self) -> str:
         """Report of kmemleak. Objects that are too new for its first scan are in the second."""

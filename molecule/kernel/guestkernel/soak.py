@@ -301,6 +301,9 @@ def main() -> int:
             finally:
                 print(soak.report())
             wrong = soak.wrong + box.splats() + ([leaks] if leaks else [])
+            report = box.first_report()
+    if report:
+        print(report)
     for line in wrong[:_MOST_KINDS_OF_MISMATCH]:
         print(f"WRONG: {line}")
     # No packaged kernel has kmemleak.

@@ -34,6 +34,22 @@ def poke(box: Box, what: str) -> int:
     return int(box.sh("cat /sys/module/cipu_poke/parameters/answer"))
 
 
+def test_a_reader_follows_the_clock_to_its_new_number(box: Box) -> None:
+    """A program that keeps the removed clock open also keeps its number.
+
+    A reader that opens the former number again may open another function's clock too early.
+    """
+    former = box.clock()
+    box.sh(f"{box.load_command(seconds=600, threads=1)} > /tmp/holder 2>&1 &")
+    start_load(box, threads=2)
+    opened = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c '{}$'"
+    box.wait(lambda: int(box.run(opened.format(former))[1]) == 3, 10, "all readers have opened it")
+    assert box.rebind() == 0
+    assert box.clock() != former
+    box.wait(lambda: int(box.run(opened.format(box.clock()))[1]) == 2, 10, "both have found it")
+    stop_load(box)
+
+
 @pytest.mark.parametrize("method", ["flr", "pm"])
 def test_fault_11_a_function_reset_keeps_the_clock_and_its_index(box: Box, method: str) -> None:
     clock = box.clock()
