@@ -9,8 +9,8 @@ version_added: 0.1.0
 author:
   - The cipu.clock maintainers (@cipu-clock)
 description:
-  - Records the files, systemd units and the driver of a host in a small JSON file, before anything
-    is changed, so that a rollback can return the host to that state.
+  - Records the files, systemd units, NTP servers and the driver of a host in a small JSON file,
+    before anything is changed, so that a rollback can return the host to that state.
   - A record that exists is returned unchanged. A rollout that was interrupted and is run again
     therefore rolls back to the state before the first attempt.
   - The record is written atomically with mode 0600.
@@ -45,7 +45,9 @@ options:
     elements: path
     default: []
   units:
-    description: Names of the systemd units whose state is recorded.
+    description:
+      - Names of the systemd units whose state is recorded. The NTP servers of time daemons among
+        them are recorded, too.
     type: list
     elements: str
     default: []
@@ -95,6 +97,12 @@ record:
       description: For each unit, its C(load), C(active) and C(enabled) state as systemd names it.
       type: dict
       sample: {chrony.service: {load: loaded, active: active, enabled: enabled}}
+    servers:
+      description:
+        - NTP servers in the configuration of each time daemon among O(units) that runs, as lines
+          for chrony. A record of an earlier version has none.
+      type: dict
+      sample: {timesyncd: [server ntp.example.org]}
     driver:
       description:
         - C(installed) is the version that DKMS installed for each kernel, C(loaded) whether the
@@ -127,13 +135,15 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible_collections.cipu.clock.plugins.module_utils._dkms import status
-from ansible_collections.cipu.clock.plugins.module_utils._host import commands
+from ansible_collections.cipu.clock.plugins.module_utils._host import commands, ntp_servers
+from ansible_collections.cipu.clock.plugins.module_utils._host import units as time_units
 from ansible_collections.cipu.clock.plugins.module_utils._host.files import Unwritable, write
 from ansible_collections.cipu.clock.plugins.module_utils._host.tree import Tree
 
 SCHEMA = 1
 CONTENT_LIMIT_BYTES = 64 * 1024
 RECORD_LIMIT_BYTES = 4 * 1024 * 1024
+PARTS = ("files", "units", "servers", "driver")
 SYSTEMCTL_TIMEOUT_S = 60
 UNIT_PROPERTIES = {"LoadState": "load", "ActiveState": "active", "UnitFileState": "enabled"}
 
@@ -208,6 +218,17 @@ def unit_states(names, tree=None, run=commands.run, which=commands.which):
     return {name: shown.get(name, missing) for name in names}
 
 
+def former_servers(tree, states):
+    """NTP servers of each daemon that runs. A switch to chrony may remove its configuration."""
+    running = {
+        time_units.daemon(unit)
+        for unit, state in states.items()
+        if state["active"] in time_units.RUNNING
+    }
+    servers = {name: ntp_servers.of_daemons(tree, [name]) for name in running if name}
+    return {name: lines for name, lines in servers.items() if lines}
+
+
 def driver_state(tree, name):
     records = status.read_tree(tree, name)
     loaded = tree.is_dir("/sys/module/" + name)
@@ -223,11 +244,13 @@ def driver_state(tree, name):
 
 
 def take(params):
+    states = unit_states(params["units"])
     return {
         "schema": SCHEMA,
         "taken_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "files": {path: file_state(path) for path in params["files"]},
-        "units": unit_states(params["units"]),
+        "units": states,
+        "servers": former_servers(Tree(), states),
         "driver": driver_state(Tree(), params["driver"]),
     }
 
@@ -256,8 +279,8 @@ def load(path):
                 path, json.dumps(schema), SCHEMA, advice
             )
         )
-    parts = {"files": dict, "units": dict, "driver": dict}
-    if not all(isinstance(record.get(part), kind) for part, kind in parts.items()):
+    record.setdefault("servers", {})
+    if not all(isinstance(record.get(part), dict) for part in PARTS):
         raise Unusable("{0} is incomplete and nothing was changed; {1}".format(path, advice))
     return record
 

@@ -16,9 +16,11 @@ from .hosts import State
 from .rollout import Moment, Rollout, Step, Trigger
 
 ROLLOUT_SECONDS = 1800
-# Ansible's temporary files go to memory, so that they still fit if the disk is full.
+# Ansible's temporary files go to memory, so that they still fit if the disk is full. timesyncd gets
+# a server that chronyd must take over.
 PREPARE = r"""
 set -eu
+printf '[Time]\nNTP=192.0.2.10\n' >/etc/systemd/timesyncd.conf
 if ! systemctl is-active --quiet tmp.mount; then
   [ -e /usr/lib/systemd/system/tmp.mount ] || cp /usr/share/systemd/tmp.mount /etc/systemd/system/
   systemctl daemon-reload

@@ -18,6 +18,7 @@ DAEMON_SECONDS = 120
 SETTLE_SECONDS = 120
 # By then a daemon that fails at once and is restarted repeatedly has another process.
 _PACE_SECONDS = 3
+_TEXTS = ("loaded", "installed", "selected", "dpkg", "dkms", "servers")
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class State:
     selected: str = ""
     dpkg: str = ""
     dkms: str = ""
+    # NTP servers of the former daemon in chrony's configuration.
+    servers: str = ""
     # Processes of the daemons; no part of the comparison.
     pids: tuple[str, ...] = field(default=(), compare=False)
 
     def differences(self, other: "State") -> str:
         """Fields in which two states differ."""
-        names = ("daemons", "loaded", "installed", "selected", "dpkg", "dkms")
+        names = ("daemons", *_TEXTS)
         return "; ".join(
             f"{name}: {getattr(self, name)!r}, not {getattr(other, name)!r}"
             for name in names
@@ -51,7 +54,7 @@ def parse(text: str) -> State:
     return State(
         daemons=tuple(name for name, _, _ in daemons),
         pids=tuple(pid for _, _, pid in daemons),
-        **{key: single.get(key, "") for key in ("loaded", "installed", "selected", "dpkg", "dkms")},
+        **{key: single.get(key, "") for key in _TEXTS},
     )
 
 

@@ -162,7 +162,7 @@ CHECKS = (
         checks_chrony.reach,
         "chrony.sources[].reach of the PHC",
         "percent of the last 8 polls",
-        "more than reach_missed_warn_pct failed; a register that fills after a start is no failure",
+        "more than reach_missed_warn_pct failed; polls not made yet since a start are no failure",
         "all polls failed",
         "See read_errors and measurement.",
     ),

@@ -127,18 +127,34 @@ def stratum(host):
         yield critical("chrony's stratum is {0}.".format(value), value, None, state="UNSYNCED")
 
 
+def _polls_made(host, source, value):
+    """Number of polls in the reach register: the last 8, or fewer after a start of chronyd.
+
+    The time since the start is an upper limit. The latest of these polls may not have ended.
+    """
+    uptime_s, poll_log2_s = get(host.facts, "chrony", "uptime_s"), get(source, "poll")
+    if uptime_s is None or poll_log2_s is None:
+        return POLLS
+    ended = int(min(POLLS + 1, uptime_s / 2.0**poll_log2_s)) - 1
+    return min(POLLS, max(ended, value.bit_length()))
+
+
 def reach(host):
     source = _phc(host) or _selected(host)
     value = get(source, "reach")
     if value is None:
         raise Unseen("there is no source whose reach is known")
-    answered = bin(value & FULL_REACH).count("1")
-    message = "{0} answered {1} of the last {2} polls.".format(get(source, "name"), answered, POLLS)
+    value &= FULL_REACH
+    polls = _polls_made(host, source, value)
+    if polls <= 0:
+        raise Unseen("{0} was not polled yet since chronyd started".format(get(source, "name")))
+    answered = bin(value).count("1")
+    message = "{0} answered {1} of the last {2} polls.".format(get(source, "name"), answered, polls)
     if value == 0:
         yield critical(message, 100.0, 100.0)
     # A register of ones alone is still filling after a start: no poll failed.
     elif value & (value + 1):
-        missed_pct = 100.0 * (POLLS - answered) / POLLS
+        missed_pct = 100.0 * (polls - answered) / POLLS
         limit_pct = host.limits["reach_missed_warn_pct"]
         if missed_pct > limit_pct:
             yield warning(message, missed_pct, limit_pct)

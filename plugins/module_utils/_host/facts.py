@@ -214,6 +214,7 @@ class Collector:
             self.missing.append("chronyd does not read its configuration: " + printed.error_line())
         identity = system.process_identity(self.tree, pid) if pid else None
         settings.update(identity or {})
+        settings["uptime_s"] = system.process_uptime_s(self.tree, pid) if pid else None
         settings["missing_devices"] = self.missing_devices(settings.get("refclocks", [])) or None
         return settings
 

@@ -172,6 +172,7 @@ CHRONY = {
     "version": Text(32),
     "selected": Nullable(NAME),
     "error_bound_s": Nullable(Real(0, 1e12, note="without the error of the clock itself")),
+    "uptime_s": Whole(0, 2**32 - 1, note="since chronyd started"),
     "user": Text(64, note="user that chronyd runs as"),
     "groups": Items(NAME, 16),
     "config": Text(256, note="main file that chronyd reads, if it is not the usual one"),

@@ -2,6 +2,7 @@
 """Reads the part of /proc and /sys that concerns the time of a host."""
 
 import grp
+import os
 import pwd
 import re
 
@@ -24,6 +25,9 @@ FUNCTIONS_LIMIT = 8
 CLOCKS_LIMIT = 8
 LINKS_LIMIT = 8
 TEXT_LIMIT = 160
+STAT_LIMIT = 1024
+# Field 22 of /proc/PID/stat, counted from the first one after the name of the process.
+START_TIME = 19
 
 # Time daemons by their name in /proc/PID/comm, which is cut at 15 characters.
 TIME_PROCESSES = {
@@ -144,6 +148,19 @@ def process_identity(tree, pid):
         "user": user_name(uids[1]),
         "groups": sorted(group_name(gid) for gid in groups)[:16],
     }
+
+
+def process_uptime_s(tree, pid):
+    """Whole seconds since a process started, with those of a suspended host; None if unknown."""
+    status = tree.line("/proc/{0}/stat".format(pid), STAT_LIMIT) or ""
+    uptime = (tree.line("/proc/uptime") or "").split()
+    # The name of the process is in parentheses and may contain blanks and parentheses.
+    fields = status.rpartition(")")[2].split()
+    try:
+        started_s = int(fields[START_TIME]) / float(os.sysconf("SC_CLK_TCK"))
+        return max(0, int(float(uptime[0]) - started_s))
+    except (IndexError, ValueError):
+        return None
 
 
 def user_name(uid):

@@ -6,6 +6,15 @@ import re
 
 import pytest
 
+TIMESYNCD = """#!/bin/sh
+cat <<EOF
+Id=systemd-timesyncd.service
+Names=systemd-timesyncd.service
+LoadState={load}
+ActiveState={active}
+UnitFileState=enabled
+EOF
+"""
 OPTIONS = {"cipu_driver_install_packages": False, "cipu_rollout_health_timeout_s": 0}
 
 
@@ -83,3 +92,37 @@ def test_a_host_that_becomes_healthy_during_its_rollout_is_finished(finished_fle
     assert done.rc == 0, done.text
     assert host.state()["selected"] == "CIPU"
     assert not host.path("/var/lib/cipu-clock/before.json").exists()
+
+
+def simulate_timesyncd(host, load, active):
+    (host.root / "run/systemd/system").mkdir(parents=True, exist_ok=True)
+    host.write("/usr/local/sbin/systemctl", TIMESYNCD.format(load=load, active=active))
+    host.path("/usr/local/sbin/systemctl").chmod(0o755)
+
+
+def test_the_former_servers_survive_an_interrupted_switch(fleet):
+    host = fleet.add("a")
+    unit = "systemd-timesyncd.service"
+    simulate_timesyncd(host, "loaded", "active")
+    host.write("/etc/systemd/timesyncd.conf", "[Time]\nNTP=192.0.2.10\n")
+    # The power is cut after apt has removed timesyncd.
+    host.fails(chrony="the power is cut")
+    options = dict(OPTIONS, cipu_rollout_revert="none", cipu_chrony_recorded_units=[unit])
+    assert fleet.play("rollout", **options).rc != 0
+    simulate_timesyncd(host, "not-found", "inactive")
+    host.path("/etc/systemd/timesyncd.conf").unlink()
+    host.fails()
+
+    done = fleet.play("rollout", **options)
+    assert done.rc == 0, done.text
+    assert host.log()[-1] == 'chrony present {"timesyncd": ["server 192.0.2.10"]}'
+
+
+def test_a_record_without_servers_is_used(fleet):
+    """That of a rollout of an earlier version of the collection."""
+    host = fleet.add("a")
+    record = {"schema": 1, "files": {}, "units": {}, "driver": {"installed": {}}}
+    host.write("/var/lib/cipu-clock/before.json", json.dumps(record))
+    done = fleet.play("rollout", **OPTIONS)
+    assert done.rc == 0, done.text
+    assert host.log()[-1] == "chrony present"

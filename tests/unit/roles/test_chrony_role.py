@@ -112,3 +112,19 @@ def test_refclock_lines(run):
     lines = " ".join(printed.split())
     assert "refclock PHC /dev/ptp_cipu refid CIPU poll 0 dpoll -1 delay 0.000010000" in lines
     assert "refclock PHC /dev/ptp_kvm refid KVM poll 2 trust" in lines
+
+
+@pytest.mark.parametrize(
+    ("daemons", "servers"),
+    [
+        # An earlier run was interrupted when apt had removed timesyncd, or had not done so yet.
+        (["chronyd"], "server a, pool b"),
+        ([], "server a, pool b"),
+        (["timesyncd"], "pool b"),
+    ],
+)
+def test_servers_of_recorded_daemons_that_do_not_run_any_more(run, daemons, servers):
+    recorded = {"timesyncd": ["server a"], "ntpd": ["pool b"]}
+    clock = facts(time_daemons=daemons)
+    _status, printed = run(clock, cipu_chrony_recorded_servers=recorded, render=True)
+    assert f"FORMER {servers}." in printed

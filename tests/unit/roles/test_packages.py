@@ -4,6 +4,7 @@
 tests/unit/playbooks/test_apt.py shows on one of them that this works.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,40 @@ INSTALLS = [
     for task in tasks_of(path)
     if MODULES & set(task) and "family_name != 'Debian'" not in str(task.get("when"))
 ]
+ROLE_NAMES = sorted({path.parts[-3] for path, _task in INSTALLS})
+# Of apt, dpkg and ansible.builtin.apt.
+MESSAGES = [
+    "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1 (apt)",
+    "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend)",
+    "E: Unable to lock directory /var/lib/apt/lists/",
+    "dpkg: error: dpkg frontend lock was locked by another process with pid 1",
+    "Failed to lock apt for exclusive operation: Failed to lock directory /var/lib/apt/lists/",
+]
 IDS = [f"{path.parts[-3]}: {task['name']}" for path, task in INSTALLS]
 
 
 @pytest.mark.parametrize(("path", "task"), INSTALLS, ids=IDS)
 def test_a_task_that_installs_packages_waits_for_the_lock(path, task):
-    assert "is not search('lock (/var|directory|apt )|frontend lock')" in task["until"]
-    assert "package_lock_timeout_s | int // 10" in task["retries"]
+    role = path.parts[-3]
+    assert f"is not search(cipu_{role}_lock_error)" in task["until"]
+    assert task["retries"] == f"{{{{ cipu_{role}_lock_retries }}}}"
     assert task["delay"] == 10
+
+
+@pytest.mark.parametrize("role", ROLE_NAMES)
+def test_every_role_recognises_the_same_messages_about_the_lock(role):
+    """Each role must be usable alone, so each has these variables."""
+    variables = yaml.safe_load((ROLES / role / "vars/main.yml").read_text())
+    error = variables[f"cipu_{role}_lock_error"]
+    assert (
+        error
+        == yaml.safe_load((ROLES / "driver/vars/main.yml").read_text())["cipu_driver_lock_error"]
+    )
+    for message in MESSAGES:
+        assert re.search(error, message), message
+    assert not re.search(error, "Unable to locate package chrony")
+    retries = variables[f"cipu_{role}_lock_retries"].replace(f"cipu_{role}_package_", "")
+    assert retries == "{{ [1, lock_timeout_s | int // 10] | max }}"
 
 
 def test_needrestart_is_suspended_in_a_rollback():
@@ -46,7 +73,7 @@ def test_needrestart_is_suspended_in_a_rollback():
     assert task["environment"] == {"NEEDRESTART_SUSPEND": "1"}
 
 
-@pytest.mark.parametrize("role", sorted({path.parts[-3] for path, _task in INSTALLS}))
+@pytest.mark.parametrize("role", ROLE_NAMES)
 def test_needrestart_is_suspended_in_a_role_that_installs_packages(role):
     includes = [
         task["ansible.builtin.include_tasks"]

@@ -23,6 +23,7 @@ installed=0.2.0
 selected=CIPU
 dpkg=
 dkms=ptp_cipu/0.2.0, 6.12.1, x86_64;
+servers=192.0.2.10 iburst
 boot=1
 """
 
@@ -62,7 +63,7 @@ def test_the_script_for_hosts_runs_here() -> None:
     )
     keys = [line.partition("=")[0] for line in done.stdout.splitlines()]
     assert [key for key in keys if key != "daemon"] == [
-        "loaded", "installed", "selected", "dpkg", "dkms", "boot",
+        "loaded", "installed", "selected", "dpkg", "dkms", "servers", "boot",
     ]  # fmt: skip
 
 

@@ -23,6 +23,8 @@ FILES = {
     "proc/sys/kernel/random/boot_id": "0d5bd4a3-6c4e-4a1e-9b5e-1f6a2b3c4d5e\n",
     "proc/stat": "cpu  1000 0 500 90000 10 0 5 85 0 0\ncpu0 1 2 3\n",
     "proc/77/comm": "chronyd\n",
+    "proc/uptime": "1000.50 1900.00\n",
+    "proc/77/stat": "77 (chronyd) S 1 77 77 0 -1 4194368 9 0 0 0 1 2 0 0 20 0 1 0 96050 9 9\n",
     "proc/77/status": "Name:\tchronyd\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t\n",
     "sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
     "sys/class/ptp/ptp0/clock_name": "ptp_cipu\n",
@@ -121,6 +123,7 @@ def test_a_common_host(tmp_path):
     assert facts["chrony"]["version"] == "4.3"
     assert facts["chrony"]["refclocks"][0]["device"] == "/dev/ptp_cipu"
     assert facts["chrony"]["user"] == "root"
+    assert facts["chrony"]["uptime_s"] == 40
     assert facts["time_daemons"] == ["chronyd"]
     assert facts["clocksource"] == "tsc"
     assert facts["steal"] == {"stolen_ticks": 85, "total_ticks": 91600, "during_probe_pct": 0.0}

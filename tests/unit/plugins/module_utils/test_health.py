@@ -326,6 +326,47 @@ def test_reach(reach, severity):
     assert judge(now, None, None, NOW_S)["severity"] == severity
 
 
+@pytest.mark.parametrize(
+    "reach, uptime_s, severity",
+    [
+        # A poll every 8 s. chronyd runs for so long that it made all polls of the register.
+        (0b00000000, 1000, "critical"),
+        (0b00001000, 1000, "warning"),
+        (0b11110000, 1000, "warning"),
+        (0b11111000, 1000, "warning"),
+        # It was started 40 s ago: the first poll was answered, a later one was not.
+        (0b00001101, 40, "ok"),
+        (0b00001100, 40, "ok"),
+        (0b00011000, 40, "warning"),
+        (0b00001000, 40, "warning"),
+        # The first polls were not answered.
+        (0b00000001, 64, "ok"),
+        (0b00000000, 40, "critical"),
+        # No poll can have ended.
+        (0b00000000, 0, "ok"),
+        (0b00000000, 15, "ok"),
+    ],
+)
+def test_reach_counts_only_polls_that_chronyd_can_have_made(reach, uptime_s, severity):
+    now = facts()
+    change(now, "chrony.sources.0.poll", 3)
+    change(now, "chrony.sources.0.reach", reach)
+    change(now, "chrony.uptime_s", uptime_s)
+    assert judge(now, None, None, NOW_S)["severity"] == severity
+
+
+def test_the_message_about_reach_names_the_number_of_polls():
+    now = facts()
+    change(now, "chrony.sources.0.reach", 0b1000)
+    change(now, "chrony.uptime_s", 6)
+    assert headline(judge(now, None, None, NOW_S)).endswith("CIPU answered 1 of the last 5 polls.")
+    change(now, "chrony.sources.0.reach", 0)
+    change(now, "chrony.uptime_s", 1)
+    health = judge(now, None, None, NOW_S)
+    (reason,) = [one for one in health["not_checked"] if one["check"] == "reach"]
+    assert reason["message"] == "CIPU was not polled yet since chronyd started."
+
+
 def test_the_severity_leads_the_headline():
     now = facts()
     assert headline(judge(now, None, None, NOW_S)) == "OK"

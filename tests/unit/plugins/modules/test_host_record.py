@@ -87,6 +87,10 @@ def test_absent_removes_the_record_and_its_empty_folder(tmp_path):
         ("[]", "has schema null, not 1"),
         ('{"schema": 2}', "has schema 2, not 1"),
         ('{"schema": 1, "files": {}, "units": []}', "is incomplete"),
+        (
+            '{"schema": 1, "files": {}, "units": {}, "driver": {}, "servers": []}',
+            "is incomplete",
+        ),
     ],
 )
 def test_a_record_that_cannot_be_used_is_an_error_and_stays(tmp_path, text, reason):
@@ -164,6 +168,27 @@ def test_units_by_each_of_their_names(tmp_path):
     assert units["chronyd.service"] == {"load": "loaded", "active": "active", "enabled": "enabled"}
     assert units["ntp.service"]["load"] == "not-found"
     assert units["other.service"]["load"] == "not-found"
+
+
+def test_ntp_servers_of_the_daemons_that_run(tmp_path):
+    (tmp_path / "etc/systemd").mkdir(parents=True)
+    (tmp_path / "etc/systemd/timesyncd.conf").write_text("[Time]\nNTP=a b\n")
+    (tmp_path / "etc/ntp.conf").write_text("server c\n")
+    states = {
+        "systemd-timesyncd.service": {"active": "active"},
+        "ntp.service": {"active": "inactive"},
+        "chrony.service": {"active": "active"},
+        "other.service": {"active": "active"},
+    }
+    servers = host_record.former_servers(Tree(str(tmp_path)), states)
+    assert servers == {"timesyncd": ["server a", "server b"]}
+
+
+def test_a_record_of_an_earlier_version_has_no_servers(tmp_path):
+    path = tmp_path / "lib/before.json"
+    path.parent.mkdir()
+    path.write_text('{"schema": 1, "files": {}, "units": {}, "driver": {}}')
+    assert host_record.run(Module(tmp_path))["record"]["servers"] == {}
 
 
 def test_systemctl_that_fails_is_an_error(tmp_path):
