@@ -61,7 +61,7 @@ artifact: $(VENV)/.ready ## build the archive of the collection that users insta
 	@tests/artifact
 
 eda: setup $(CACHE)/venv-eda/.ready ## test that ansible-rulebook audits the host of an alert (needs a Java runtime)
-	@PATH=$(CACHE)/venv-eda/bin:$(PATH) pytest --quiet -p no:cacheprovider tests/eda
+	@PATH=$(CACHE)/venv-eda/bin:$(PATH) $(BIN)/pytest --quiet -p no:cacheprovider tests/eda
 
 $(CACHE)/venv-eda/.ready: requirements/eda.txt
 	@python3 -m venv $(@D)

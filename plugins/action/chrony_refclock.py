@@ -8,7 +8,8 @@ class ActionModule(ModuleWithProgress):
     def what(self):
         selects = self._task.args.get("selects")
         if not selects:
-            return "chronyd is configured"
-        return "wait until chronyd selects {0}, at most {1} s".format(
-            selects, self._task.args.get("timeout_s", 90)
-        )
+            return "configuring chronyd"
+        return "waiting for chronyd to select {0}".format(selects)
+
+    def limit_s(self):
+        return float(self._task.args.get("timeout_s", 90)) if self._task.args.get("selects") else 0

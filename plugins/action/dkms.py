@@ -9,7 +9,7 @@ class ActionModule(ModuleWithProgress):
         args = self._task.args
         name = "{0} {1}".format(args.get("name"), args.get("version") or "").strip()
         if args.get("state") == "absent":
-            return "DKMS removes {0}".format(name)
+            return "removing {0} from DKMS".format(name)
         if args.get("tarball"):
-            return "DKMS installs {0} from an archive".format(name)
-        return "DKMS builds {0}".format(name)
+            return "installing {0} from a DKMS archive".format(name)
+        return "building {0} with DKMS".format(name)

@@ -25,10 +25,9 @@ class ActionModule(ActionBase):
         _validation, args = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         deadline_s = time.monotonic() + args["timeout_s"]
         checks = 0
-        what = "judge the host"
-        if args["timeout_s"]:
-            what = "wait until the host is healthy, at most {0} s".format(args["timeout_s"])
-        with Progress(str((task_vars or {}).get("inventory_hostname")), what) as progress:
+        what = "waiting for a healthy verdict" if args["timeout_s"] else "judging the host"
+        host = str((task_vars or {}).get("inventory_hostname"))
+        with Progress(host, what, args["timeout_s"]) as progress:
             while True:
                 result = self.check(args, task_vars)
                 checks += 1

@@ -25,9 +25,11 @@ class Progress:
     as without them, so they cost no connection. A task that is done sooner prints nothing.
     """
 
-    def __init__(self, host: str, what: str) -> None:
+    def __init__(self, host: str, what: str, limit_s: float = 0) -> None:
         self.host = host
+        # What runs, as "building X", and the seconds after which it ends anyway; 0: no limit.
         self.what = what
+        self.limit_s = limit_s
         # What the task waits for now, or an empty string.
         self.status = ""
         self._ended = threading.Event()
@@ -43,8 +45,10 @@ class Progress:
         self._thread.join()
 
     def line(self, elapsed_s: float) -> str:
+        limit = f" of at most {self.limit_s:.0f}" if self.limit_s else ""
         status = f": {self.status}" if self.status else ""
-        return shown(f"... {self.host}: {self.what}, {elapsed_s:.0f} s{status}", LINE_LIMIT)
+        line = f"... {self.host}: {self.what}, {elapsed_s:.0f}{limit} s{status}"
+        return shown(line, LINE_LIMIT)
 
     def _report(self) -> None:
         pause_s = FIRST_S
@@ -60,6 +64,12 @@ class ModuleWithProgress(Normal):
         """What the module does, for a line of progress."""
         raise NotImplementedError
 
+    def limit_s(self) -> float:
+        """Seconds after which the module ends in any case; 0: no limit."""
+        return 0
+
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        with Progress(str((task_vars or {}).get("inventory_hostname")), self.what()):
+        with Progress(
+            str((task_vars or {}).get("inventory_hostname")), self.what(), self.limit_s()
+        ):
             return super().run(tmp, task_vars)

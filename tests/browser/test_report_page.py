@@ -31,6 +31,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 INTERACTIVE_LIMIT_S = 2.0
+# On a machine that is busy with other work.
+BUSY_LIMIT_S = 10.0
 SIZE_LIMIT = 5_000_000
 HOSTILE = '<img src=x onerror=alert(1)>"><script>alert(1)</script>{{ 7*7 }}'
 SEVERITIES = ["critical", "unknown", "warning", "ok"]
@@ -111,16 +113,25 @@ def hosts(page: Page) -> list[str]:
 
 
 def test_5000_hosts_are_small_and_interactive_in_time(page: Page, pages: dict[str, Path]) -> None:
+    """The limit is for the CPU time of the page's thread, which other programs do not change."""
     size = pages["large"].stat().st_size
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
     began_s = time.monotonic()
     page.goto(pages["large"].as_uri())
     page.get_by_label("Search").fill("db-04999")
     page.wait_for_function("document.querySelectorAll('#table tbody th').length === 1")
     seconds = time.monotonic() - began_s
-    print(f"5,000 hosts: {size} bytes, interactive after {seconds:.2f} s", file=sys.stderr)
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    cpu_s = {one["name"]: one["value"] for one in metrics}["TaskDuration"]
+    print(
+        f"5,000 hosts: {size} bytes, interactive after {seconds:.2f} s, {cpu_s:.2f} s of CPU",
+        file=sys.stderr,
+    )
     assert hosts(page) == ["db-04999.example.org"]
     assert size < SIZE_LIMIT
-    assert seconds < INTERACTIVE_LIMIT_S
+    assert 0.01 < cpu_s < INTERACTIVE_LIMIT_S
+    assert seconds < BUSY_LIMIT_S
 
 
 def test_the_worst_hosts_come_first_and_columns_sort(page: Page, pages: dict[str, Path]) -> None:
@@ -239,6 +250,20 @@ def test_print_shows_every_host_with_a_finding_and_its_reasons(
     )
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.locator("#table tbody th").count() == 100
+
+
+def test_a_phone_shows_what_stands_out_with_the_advice_and_whole_words(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto(pages["small"].as_uri())
+    first = page.locator(".wide tbody tr").first
+    assert first.get_by_text("Act.").is_visible()
+    assert "3 hosts" in first.inner_text()
+    for word in page.locator(".wide .link, #table tbody th .link").all():
+        assert word.evaluate("e => e.getClientRects().length") == 1
+    context.close()
 
 
 def test_a_phone_shows_the_other_values_in_the_details(

@@ -7,11 +7,13 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from fleet.errors import TimeoutExpiredError
+from fleet.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 RULEBOOK = ROOT / "extensions/eda/rulebooks/audit_on_alert.yml"
@@ -48,19 +50,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             [*command, "--vars", str(folder / "variables.yml")], stdout=log, stderr=log, cwd=folder
         )
         try:
-            wait(lambda: listens(port), START_S, folder / "log")
+            wait("ansible-rulebook", lambda: listens(port), START_S, folder / "log")
             yield Service(port, reports, folder / "marker", folder / "log")
         finally:
             process.terminate()
             process.wait(30)
 
 
-def wait(condition, limit_s, log=None):
-    deadline_s = time.monotonic() + limit_s
-    while not condition():
-        if time.monotonic() > deadline_s:
-            pytest.fail(f"nothing after {limit_s} s: {log.read_text() if log else ''}")
-        time.sleep(0.2)
+def wait(what: str, condition: Callable[[], bool], limit_s: float, log: Path) -> None:
+    try:
+        until(condition, limit_s, what)
+    except TimeoutExpiredError as error:
+        pytest.fail(f"{error} Log of ansible-rulebook:\n{log.read_text()}")
 
 
 def listens(port: int) -> bool:
@@ -78,7 +79,7 @@ def send(service: Service, *instances: str, token: str = TOKEN, **more: str) -> 
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=AUDIT_S) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -94,7 +95,7 @@ def test_the_host_of_the_alert_is_audited_and_no_other(service: Service) -> None
     assert send(service, "db1", alertname="OtherAlert") == 200
     assert send(service, template, "all", "db2;x", "db2") == 200
     report = service.reports / "db2.json"
-    wait(report.exists, AUDIT_S, service.log)
+    wait("the report of db2", report.exists, AUDIT_S, service.log)
     print(f"alert to report: {time.monotonic() - began_s:.1f} s")
     assert [row["host"] for row in json.loads(report.read_text())["hosts"]] == ["db2"]
     assert [path.name for path in service.reports.iterdir()] == ["db2.json"]

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
 import yaml
+from fleet.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "extensions/prometheus/cipu_clock.rules.yml"
@@ -68,15 +68,16 @@ def free_port() -> int:
 
 
 def wait(what: str, condition: Callable[[], bool], limit_s: float) -> float:
-    """Seconds until the condition is true; the test fails after limit_s."""
-    began_s = time.monotonic()
-    while True:
+    """Seconds until the condition is true. A server that does not answer yet counts as false."""
+
+    def met() -> bool:
         with contextlib.suppress(OSError, ValueError):
-            if condition():
-                return time.monotonic() - began_s
-        if time.monotonic() - began_s > limit_s:
-            pytest.fail(f"{what}: not within {limit_s} s")
-        time.sleep(0.5)
+            return condition()
+        return False
+
+    began_s = time.monotonic()
+    until(met, limit_s, what)
+    return time.monotonic() - began_s
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ CASES = [case for lane in [*LANES.values(), LAST] for chain in lane for case in 
 
 def test_each_alert_is_fired_by_a_fault_or_has_a_reason():
     fired = set().union(*(case.fires for case in CASES))
-    assert fired | NOT_FIRED.keys() == ALERTS
+    assert fired | NOT_FIRED.keys() == set(ALERTS)
     assert not fired & NOT_FIRED.keys()
 
 

@@ -126,14 +126,31 @@ def time_instances(text):
 
 
 def time_processes(tree):
-    """Running daemons from /proc, for a host without systemd."""
-    active = {}
-    for entry in tree.names("/proc"):
-        if entry.isdigit():
-            name = TIME_PROCESSES.get(tree.line("/proc/{0}/comm".format(entry)) or "")
-            if name:
-                active.setdefault(name, int(entry))
+    """Process id of each running daemon, from /proc.
+
+    Of several processes with one name, that of the daemon's systemd unit counts. Others may be in
+    containers, or serve time with a configuration of their own.
+    """
+    active, of_unit = {}, set()
+    for pid in sorted(int(entry) for entry in tree.names("/proc") if entry.isdigit()):
+        name = TIME_PROCESSES.get(tree.line("/proc/{0}/comm".format(pid)) or "")
+        if not name or name in of_unit:
+            continue
+        if units.daemon(unit_of(tree, pid)) == name:
+            of_unit.add(name)
+            active[name] = pid
+        else:
+            active.setdefault(name, pid)
     return active
+
+
+def unit_of(tree, pid):
+    """The unit of system.slice that a process belongs to, or an empty string."""
+    for line in (tree.text("/proc/{0}/cgroup".format(pid)) or "").splitlines():
+        found = re.match(r"[0-9]+:(?:name=systemd)?:/system\.slice/([^/]+)$", line)
+        if found:
+            return found.group(1)
+    return ""
 
 
 def process_identity(tree, pid):

@@ -32,6 +32,8 @@ def style(colours: list[str] = SERIES) -> Any:
         foreground="currentColor",
         foreground_strong="currentColor",
         foreground_subtle="currentColor",
+        guide_stroke_color="var(--line)",
+        major_guide_stroke_color="var(--line)",
         opacity="1",
         colors=tuple(f"var(--{name})" for name in colours),
         font_family="inherit",
@@ -61,8 +63,10 @@ def options(**more: Any) -> dict[str, Any]:
 
 
 def ticks(most: float) -> list[int]:
-    """At most five whole numbers from zero up to the largest count of hosts."""
-    step = max(1, math.ceil(most / 4))
+    """Whole numbers from zero up to the largest count of hosts, in steps of 1, 2 or 5 times ten."""
+    least = max(1.0, most / 4)
+    scale = 10 ** int(math.log10(least))
+    step = next(one * scale for one in (1, 2, 5, 10) if one * scale >= least)
     return list(range(0, math.ceil(most) + step, step))
 
 

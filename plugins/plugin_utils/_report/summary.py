@@ -34,29 +34,32 @@ def known(rows: list[Row], key: str) -> list[float]:
 
 
 def checks(rows: list[Row]) -> list[dict[str, Any]]:
-    """Each check that found something: its hosts, worst severity, an example and the advice."""
-    found: dict[str, dict[str, Any]] = {}
+    """Each check that found something: its hosts, its worst severity, an example and the advice.
+
+    worst_count is the number of hosts with that severity. The example is the first of them.
+    """
+    found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for row in rows:
         for reason in row["reasons"]:
-            entry = found.setdefault(
-                reason["check"],
-                {
-                    "check": reason["check"],
-                    "severity": reason["severity"],
-                    "hosts": [],
-                    "advice": reason["advice"],
-                },
-            )
-            if row["host"] not in entry["hosts"][-1:]:
-                entry["hosts"].append(row["host"])
-            if SEVERITIES.index(reason["severity"]) < SEVERITIES.index(entry["severity"]):
-                entry.update(severity=reason["severity"], advice=reason["advice"])
-            entry.setdefault("message", reason["message"])
-    for entry in found.values():
-        entry["count"] = len(entry["hosts"])
-        entry["hosts"] = entry["hosts"][:EXAMPLES_SHOWN]
+            found.setdefault(reason["check"], []).append((row["host"], reason))
+    entries = []
+    for check, reasons in found.items():
+        severity = min((one["severity"] for _host, one in reasons), key=SEVERITIES.index)
+        worst = [(host, one) for host, one in reasons if one["severity"] == severity]
+        hosts = list(dict.fromkeys(host for host, _one in worst))
+        entries.append(
+            {
+                "check": check,
+                "severity": severity,
+                "count": len({host for host, _one in reasons}),
+                "worst_count": len(hosts),
+                "hosts": hosts[:EXAMPLES_SHOWN],
+                "message": worst[0][1]["message"],
+                "advice": worst[0][1]["advice"],
+            }
+        )
     return sorted(
-        found.values(),
+        entries,
         key=lambda entry: (SEVERITIES.index(entry["severity"]), -entry["count"], entry["check"]),
     )
 

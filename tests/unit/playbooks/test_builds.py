@@ -126,5 +126,5 @@ def test_a_long_build_prints_lines_of_progress(fleet, check):
     done = fleet.role("driver", *(["--check"] if check else []), **options)
     assert done.rc == 0, done.text
     for name in ("a", "b"):
-        assert f"... {name}: DKMS builds ptp_cipu 0.2.0, " in done.text
+        assert f"... {name}: building ptp_cipu 0.2.0 with DKMS, " in done.text
         assert ("dkms installed 0.2.0" in fleet.hosts[name].log()) is not check

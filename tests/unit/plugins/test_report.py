@@ -128,6 +128,35 @@ def test_what_stands_out_is_counted_by_check_with_the_worst_first(tmp_path):
     assert (steal["check"], steal["severity"], steal["count"]) == ("steal", "critical", 2)
 
 
+def test_the_example_of_a_check_has_its_worst_severity(tmp_path):
+    """A host that is critical for another reason comes first, and is not the example."""
+    other = made("a", "critical")
+    reason = other["health"]["reasons"][0]
+    other["health"]["reasons"] = [
+        dict(reason, check="reach"),
+        dict(reason, severity="warning", message="a is busy"),
+    ]
+    hosts = [other, made("b", "critical", error_bound_ns=1), made("c", "warning")]
+    found = {one["check"]: one for one in summary.checks(shown(tmp_path, hosts))}
+    steal = found["steal"]
+    assert (steal["severity"], steal["message"]) == ("critical", "steal is 30 %")
+    assert (steal["count"], steal["worst_count"], steal["hosts"]) == (3, 1, ["b"])
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (1, [0, 1]),
+        (5, [0, 2, 4, 6]),
+        (10, [0, 5, 10]),
+        (2804, [0, 1000, 2000, 3000]),
+        (5000, [0, 2000, 4000, 6000]),
+    ],
+)
+def test_axes_of_counts_have_round_numbers(most, expected):
+    assert charts.ticks(most) == expected
+
+
 def test_changes_name_hosts_that_got_worse_better_new_and_gone(tmp_path):
     before = shown(tmp_path, [made("a"), made("b", "critical"), made("c"), made("d")])
     after = shown(

@@ -89,7 +89,7 @@ def test_facts_that_fail_are_the_result():
 
 def test_a_long_wait_prints_what_is_wrong():
     seen = threading.Event()
-    wanted = "... db1: wait until the host is healthy, at most 60 s, 0 s: CRITICAL"
+    wanted = "... db1: waiting for a healthy verdict, 0 of at most 60 s: CRITICAL"
     screen = mock.Mock()
     screen.display.side_effect = lambda line: line == wanted and seen.set()
 

@@ -39,7 +39,7 @@ def fast(monkeypatch):
 def test_a_task_that_is_done_soon_prints_nothing(monkeypatch):
     screen = Screen(1)
     monkeypatch.setattr(progress, "display", screen)
-    with progress.Progress("db1", "DKMS builds ptp_cipu"):
+    with progress.Progress("db1", "building ptp_cipu"):
         pass
     assert screen.lines == []
 
@@ -77,24 +77,24 @@ def test_texts_of_a_host_are_printable_and_bounded():
         (
             dkms,
             {"name": "ptp_cipu", "version": "0.2.0"},
-            "... db1: DKMS builds ptp_cipu 0.2.0, 0 s",
+            "... db1: building ptp_cipu 0.2.0 with DKMS, 0 s",
         ),
         (
             dkms,
             {"name": "ptp_cipu", "version": "0.2.0", "tarball": ["/x"]},
-            "... db1: DKMS installs ptp_cipu 0.2.0 from an archive, 0 s",
+            "... db1: installing ptp_cipu 0.2.0 from a DKMS archive, 0 s",
         ),
         (
             dkms,
             {"name": "ptp_cipu", "state": "absent"},
-            "... db1: DKMS removes ptp_cipu, 0 s",
+            "... db1: removing ptp_cipu from DKMS, 0 s",
         ),
         (
             chrony_refclock,
             {"selects": "CIPU", "timeout_s": 60},
-            "... db1: wait until chronyd selects CIPU, at most 60 s, 0 s",
+            "... db1: waiting for chronyd to select CIPU, 0 of at most 60 s",
         ),
-        (chrony_refclock, {}, "... db1: chronyd is configured, 0 s"),
+        (chrony_refclock, {}, "... db1: configuring chronyd, 0 s"),
     ],
 )
 def test_the_module_runs_once_and_its_result_is_unchanged(

@@ -108,6 +108,25 @@ class Simulated:
         return collector.facts()
 
 
+@pytest.mark.parametrize(
+    "cgroup", ["0::{0}\n", "12:cpu,cpuacct:/\n1:name=systemd:{0}\n0::/\n"], ids=["v2", "v1"]
+)
+def test_the_configuration_is_that_of_the_unit_and_not_of_another_chronyd(tmp_path, cgroup):
+    """Its process has the lower number, and a second one runs in a container."""
+    files = dict(FILES)
+    others = {"6": "/system.slice/near-ntp.service", "7": "/system.slice/x.scope/chrony.service"}
+    for pid, unit in dict(others, **{"77": "/system.slice/chrony.service"}).items():
+        files["proc/{0}/comm".format(pid)] = "chronyd\n"
+        files["proc/{0}/cgroup".format(pid)] = cgroup.format(unit)
+        option = "\0-f\0/etc/near.conf" if pid in others else ""
+        files["proc/{0}/cmdline".format(pid)] = "/usr/sbin/chronyd" + option + "\0"
+    host = Simulated(tmp_path, files)
+    facts = host.facts()
+    assert "config" not in facts["chrony"]
+    (printed,) = [argv for argv in host.asked if "-p" in argv and "chronyd" in argv[0]]
+    assert printed[-1].endswith("/etc/chrony/chrony.conf")
+
+
 def test_a_common_host(tmp_path):
     facts = Simulated(tmp_path).facts()
     assert facts["probe"] == {

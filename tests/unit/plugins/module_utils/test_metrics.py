@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Facts and health as Prometheus metrics, and the conversion of clockprobe's."""
 
+import json
 import math
 
 import pytest
 from ansible_collections.cipu.clock.plugins.module_utils._health.checks import CHECKS
 from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import judge
+from ansible_collections.cipu.clock.plugins.module_utils._host import clockprobe
 from ansible_collections.cipu.clock.plugins.module_utils._metrics import main
 from ansible_collections.cipu.clock.plugins.module_utils._metrics.exposition import (
     FAMILIES,
@@ -117,6 +119,47 @@ def test_without_clockprobe_the_former_file_stays(tmp_path, capsys):
     assert main.main(["probe", "--output", str(output), "--probe-path", missing]) == 1
     assert "run the role probe" in capsys.readouterr().err
     assert output.read_text() == "former 1\n"
+
+
+def test_the_probe_reports_to_the_health_service(tmp_path):
+    """A real program, run once for each format; health takes the JSON and runs none."""
+    program, report = tmp_path / "clockprobe", tmp_path / "report.json"
+    (tmp_path / "json").write_text(json.dumps(made.report()))
+    program.write_text(
+        "#!/bin/sh\ntest $1 = --json && cat {0}/json || echo up 1\n".format(tmp_path)
+    )
+    program.chmod(0o755)
+    arguments = ["--probe-path", str(program), "--report", str(report)]
+    assert main.main(["probe", "--output", str(tmp_path / "probe.prom")] + arguments) == 0
+    assert (tmp_path / "probe.prom").read_text() == "up 1\n"
+    program.write_text("#!/bin/sh\nexit 9\n")
+    state = tmp_path / "facts.json"
+    health = ["health", "--output", str(tmp_path / "health.prom"), "--state", str(state)]
+    assert main.main(health + arguments) == 0
+    (facts,) = json.loads(state.read_text())
+    assert facts["probe"]["status"] == "ok"
+    assert [clock["node"] for clock in facts["clocks"]] == ["/dev/ptp0", "/dev/ptp1"]
+
+
+@pytest.mark.parametrize(
+    ("report", "problem"),
+    [
+        ({}, "is missing or malformed"),
+        ([], "is missing or malformed"),
+        ({"taken_at_s": "now"}, "is missing or malformed"),
+        ({"taken_at_s": 800, "rc": 0, "out": "{}"}, "is 200 s old"),
+        ({"taken_at_s": 1200, "rc": 0, "out": "{}"}, "is -200 s old"),
+        ({"taken_at_s": 990, "rc": -9, "out": "", "problem": "timeout"}, "timeout"),
+        ({"taken_at_s": 990, "rc": 1, "out": None, "err": ["x"], "problem": None}, "exit status 1"),
+    ],
+    ids=["empty", "list", "text", "old", "ahead", "timeout", "failed"],
+)
+def test_a_report_that_cannot_be_used_has_a_reason(tmp_path, report, problem):
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report))
+    parsed, reason = clockprobe.parse(main.reported(str(path), 1000))
+    assert parsed is None
+    assert problem in reason
 
 
 def taken(*times_s):
