@@ -31,11 +31,6 @@ from measure import measure  # noqa: E402
 from rich.console import Console  # noqa: E402
 from unit.playbooks.conftest import missing  # noqa: E402
 
-PARTS = {
-    "sizes": "Replies of recorded hosts",
-    "forks": "5 and 50 forks",
-    "mitogen": "Hosts that run the modules",
-}
 AUDIT_ONLY_ABOVE = 1000
 MITOGEN = Path(os.environ.get("CIPU_CACHE", ROOT / ".cache")).absolute() / "bench"
 
@@ -102,7 +97,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/scale", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--hosts", type=int, nargs="+", default=[10, 100, 1000], help="above 1000 only audit")
-    add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    add("--parts", nargs="+", choices=show.PARTS, default=list(show.PARTS))
     add("--runs", nargs="+", choices=PLAYS, default=list(PLAYS))
     add("--forks", type=int, default=10)
     add("--fork-hosts", type=int, default=100, help="number of hosts of the part forks")
@@ -114,7 +109,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def report(results: dict, kept: dict | None) -> list[str]:
-    for part, title in PARTS.items():
+    for part, title in show.PARTS.items():
         made = show.runs(results, part, title)
         if made:
             console.print(made)

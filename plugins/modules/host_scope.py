@@ -41,7 +41,7 @@ options:
     type: path
     default: /usr/local/bin/clockprobe
   interpreter:
-    description: Python of the host, or V(auto) and its variants as in C(ansible_python_interpreter).
+    description: Python of the host, as C(ansible_python_interpreter) sets it.
     type: str
     default: auto
   collection:
