@@ -31,12 +31,8 @@ from measure import measure  # noqa: E402
 from rich.console import Console  # noqa: E402
 from unit.playbooks.conftest import missing  # noqa: E402
 
-PARTS = {
-    "sizes": "Replies of recorded hosts",
-    "forks": "5 and 50 forks",
-    "mitogen": "Hosts that run the modules",
-}
 AUDIT_ONLY_ABOVE = 1000
+LONGEST = "first rollout, check mode"
 MITOGEN = Path(os.environ.get("CIPU_CACHE", ROOT / ".cache")).absolute() / "bench"
 
 console = Console(width=None if sys.stdout.isatty() else 160)
@@ -74,17 +70,26 @@ class Bench:
         self.play(part, run, count, forks)
         self.hosts.check_replay(run, count)
 
-    def replayed_parts(self) -> None:
+    def all_parts(self) -> None:
+        """The longest run comes last, so that an interruption loses least."""
+        for run in self.options.runs:
+            if run != LONGEST:
+                self.replayed(run)
+        if "mitogen" in self.options.parts:
+            self.mitogen_part()
+        if LONGEST in self.options.runs:
+            self.replayed(LONGEST)
+
+    def replayed(self, run: str) -> None:
         options = self.options
-        for run in options.runs:
-            self.hosts.record(run)
-            if "sizes" in options.parts:
-                for count in sorted(options.hosts):
-                    if count <= AUDIT_ONLY_ABOVE or run in ("ping", "audit"):
-                        self.replay("sizes", run, count, options.forks)
-            if "forks" in options.parts and run in ("ping", "audit", "idle rollout"):
-                for forks in (5, 50):
-                    self.replay("forks", run, options.fork_hosts, forks)
+        self.hosts.record(run)
+        if "sizes" in options.parts:
+            for count in sorted(options.hosts):
+                if count <= AUDIT_ONLY_ABOVE or run in ("ping", "audit"):
+                    self.replay("sizes", run, count, options.forks)
+        if "forks" in options.parts and run in ("ping", "audit", "idle rollout"):
+            for forks in (5, 50):
+                self.replay("forks", run, options.fork_hosts, forks)
 
     def mitogen_part(self) -> None:
         plugins = str(MITOGEN / "ansible_mitogen/plugins/strategy")
@@ -102,7 +107,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench/scale", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--hosts", type=int, nargs="+", default=[10, 100, 1000], help="above 1000 only audit")
-    add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    add("--parts", nargs="+", choices=show.PARTS, default=list(show.PARTS))
     add("--runs", nargs="+", choices=PLAYS, default=list(PLAYS))
     add("--forks", type=int, default=10)
     add("--fork-hosts", type=int, default=100, help="number of hosts of the part forks")
@@ -114,7 +119,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def report(results: dict, kept: dict | None) -> list[str]:
-    for part, title in PARTS.items():
+    for part, title in show.PARTS.items():
         made = show.runs(results, part, title)
         if made:
             console.print(made)
@@ -132,12 +137,12 @@ def main(arguments: list[str] | None = None) -> int:
     if problem:
         sys.exit(f"bench: {problem}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell ignores it for what it starts in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="cipu-bench-", dir="/dev/shm"))
     bench = Bench(SimulatedHosts(folder), options)
     try:
-        bench.replayed_parts()
-        if "mitogen" in options.parts:
-            bench.mitogen_part()
+        bench.all_parts()
     except BenchError as error:
         sys.exit(f"bench: {error}")
     except KeyboardInterrupt:

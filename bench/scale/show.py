@@ -6,6 +6,11 @@ from typing import Any
 import results as figures
 from rich.table import Table
 
+PARTS = {
+    "sizes": "Replies of recorded hosts",
+    "forks": "5 and 50 forks",
+    "mitogen": "Hosts that run the modules",
+}
 COLUMNS = ("run", "hosts", "forks", "wall s", "CPU s", "CPU ms/host", "pings", "peak MiB")
 
 
@@ -24,13 +29,10 @@ def number(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def runs(results: dict[str, Any], part: str, title: str) -> Table | None:
-    found = [run for run in results["runs"] if run["part"] == part]
-    if not found:
-        return None
-    made = table(title, *COLUMNS)
-    for run in found:
-        made.add_row(
+def rows(results: dict[str, Any], part: str) -> list[tuple[str, ...]]:
+    """One row of COLUMNS for each run of a part."""
+    return [
+        (
             label(run),
             str(run["hosts"]),
             str(run["forks"]),
@@ -40,16 +42,61 @@ def runs(results: dict[str, Any], part: str, title: str) -> Table | None:
             number(figures.pings(results["runs"], run)),
             number(run["peak_kib"] / 1024, 1),
         )
+        for run in results["runs"]
+        if run["part"] == part
+    ]
+
+
+def runs(results: dict[str, Any], part: str, title: str) -> Table | None:
+    found = rows(results, part)
+    if not found:
+        return None
+    made = table(title, *COLUMNS)
+    for row in found:
+        made.add_row(*row)
     return made
+
+
+GROWTH_COLUMNS = ("run", "exponent", "of the two largest", "KiB/host", "factor of KiB/host")
+
+
+def growth_rows(results: dict[str, Any]) -> list[tuple[str, ...]]:
+    keys = ("cpu", "cpu_largest", "memory_kib_per_host", "memory_factor")
+    return [
+        (name, *(number(found.get(key)) for key in keys))
+        for name, found in results["growth"].items()
+    ]
 
 
 def growth(results: dict[str, Any]) -> Table:
-    columns = ("run", "exponent", "of the two largest", "KiB/host", "factor of KiB/host")
-    made = table("Growth of CPU time and memory with the number of hosts", *columns)
-    for name, found in results["growth"].items():
-        keys = ("cpu", "cpu_largest", "memory_kib_per_host", "memory_factor")
-        made.add_row(name, *(number(found.get(key)) for key in keys))
+    made = table("Growth of CPU time and memory with the number of hosts", *GROWTH_COLUMNS)
+    for row in growth_rows(results):
+        made.add_row(*row)
     return made
+
+
+def list_table(columns: tuple[str, ...], found: list[tuple[str, ...]]) -> str:
+    """A table of reStructuredText."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in [columns, *found]:
+        lines += [f"   {'-' if cell else '*'} - {text}" for cell, text in enumerate(row)]
+    return "\n".join(lines).replace("   - - ", "     - ") + "\n"
+
+
+def document(results: dict[str, Any]) -> str:
+    """All tables in reStructuredText, for the guide of controllers."""
+    machine = results["machine"]
+    text = (
+        f"Version {results['version']}, measured on {results['taken']} with {machine['cpus']} CPUs,"
+        f" Python {machine['python']} and ansible-core {machine['ansible_core']}.\n"
+    )
+    for part, title in PARTS.items():
+        if found := rows(results, part):
+            text += f"\n{title}:\n\n{list_table(COLUMNS, found)}"
+    if results["growth"]:
+        text += "\nGrowth with the number of hosts, as exponents of CPU time, and memory:\n\n"
+        text += list_table(GROWTH_COLUMNS, growth_rows(results))
+    return text
 
 
 def comparison(results: dict[str, Any], kept: dict[str, Any]) -> Table:

@@ -19,6 +19,7 @@ from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import 
     FACTS_ADVICE,
     headline,
 )
+from ansible_collections.cipu.clock.plugins.plugin_utils import from_variables
 from ansible_collections.cipu.clock.plugins.plugin_utils.gather import FACT, gather
 
 
@@ -27,10 +28,11 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        from_variables.complete(self, variables)
         _validation, args = self.validate_argument_spec(
             argument_spec=ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE
         )
-        variables = task_vars or {}
         result["changed"] = False
         if args["fleet"] is not None or args["fleet_hosts"] is not None:
             judged = _fleet(args, variables)

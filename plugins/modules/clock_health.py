@@ -49,6 +49,15 @@ options:
       timeout_s:
         description: Number of seconds in which all programs on the host must answer.
         type: int
+  options_from:
+    description:
+      - Variables of the host to take options from, by the name of the option. A suboption is named
+        as V(gather_options.probe_path). An undefined or empty variable sets nothing, and an option
+        of the task takes precedence.
+      - Costs the controller less than a template for each option, which is compiled again for each
+        host.
+    type: dict
+    version_added: 0.2.0
   previous:
     description:
       - Earlier facts of the same host. With them counters are judged by their increase.

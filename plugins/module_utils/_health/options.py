@@ -17,6 +17,7 @@ ARGUMENT_SPEC = {
             "timeout_s": {"type": "int"},
         },
     },
+    "options_from": {"type": "dict"},
     "previous": {"type": "dict"},
     "thresholds": {"type": "dict", "options": THRESHOLDS},
     "zone": {"type": "str"},

@@ -60,6 +60,29 @@ def test_a_host_without_the_clock_costs_one_connection(mixed):
     assert connections.count("\n") == 1
 
 
+def test_a_host_with_nothing_to_do_costs_one_task_and_two_connections(finished_fleet):
+    """Each task costs the controller about as much as a ping."""
+    finished_fleet.add("b", clock=False)
+    connections = finished_fleet.hosts["a"].root / "connections"
+    done = finished_fleet.play("rollout", **OPTIONS)
+    assert done.rc == 0, done.text
+    assert "1 of 2 hosts are set up, healthy and not changed." in done.text
+    assert "Could not match supplied host pattern" not in done.text
+    assert connections.read_text().count("\n") == 2
+    # The other tasks run once, on the first host.
+    assert done.recap["b"]["ok"] == 1
+
+
+def test_batches_contain_only_hosts_that_are_changed(finished_fleet):
+    """A canary that has nothing to do would prove nothing."""
+    for name in ("b", "c"):
+        finished_fleet.add(name).fails(clock_facts="no facts here")
+    done = finished_fleet.play("rollout", **OPTIONS)
+    assert done.rc == 2
+    assert "1 of 1 hosts failed" in done.line
+    assert (finished_fleet.hosts["c"].root / "connections").read_text().count("\n") == 1
+
+
 def test_the_canary_is_the_first_host_with_the_clock_and_counts_when_it_fails_at_once(fleet):
     fleet.add("a-without", clock=False)
     for name in ("b", "c"):

@@ -22,7 +22,7 @@ def run_action(kind, name, arguments, variables):
         connection=mock.Mock(),
         play_context=mock.Mock(check_mode=False),
         loader=mock.Mock(),
-        templar=mock.Mock(),
+        templar=mock.Mock(**{"template.side_effect": lambda value: value}),
         shared_loader_obj=mock.Mock(),
     )
     action._load_name = name  # as the plugin loader sets it

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """clock_health as a task: the facts it uses, what it returns, and when it fails."""
 
+from unittest import mock
+
 import pytest
 
 pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on the controller")
 
 from ansible.errors import AnsibleError
+from ansible_collections.cipu.clock.plugins.action import clock_health
 from ansible_collections.cipu.clock.plugins.action.clock_health import ActionModule
 
 from ..made import fresh
@@ -70,3 +73,27 @@ def test_a_fleet_by_its_stored_facts():
 def test_facts_and_a_fleet_exclude_each_other():
     with pytest.raises(AnsibleError):
         run({"facts": fresh(), "fleet": {}})
+
+
+def test_options_come_from_variables_where_the_task_does_not_set_them():
+    names = {"zone": "site", "thresholds": "limits", "fail_at": "missing"}
+    variables = {"site": "cn-a", "limits": {"error_bound_critical_ns": "1"}}
+    judged = run({"facts": fresh(), "options_from": names}, variables)
+    assert (judged["zone"], judged["severity"]) == ("cn-a", "critical")
+    own = {"facts": fresh(), "options_from": names, "zone": "own", "thresholds": {}}
+    judged = run(own, variables)
+    assert (judged["zone"], judged["severity"]) == ("own", "ok")
+
+
+def test_an_empty_variable_sets_no_option():
+    names = {"zone": "site", "thresholds": "limits"}
+    judged = run({"facts": fresh(), "options_from": names}, {"site": "", "limits": None})
+    assert (judged["zone"], judged["severity"]) == (None, "ok")
+
+
+def test_a_suboption_comes_from_a_variable():
+    names = {"gather_options.probe_path": "path", "gather_options.driver": "name"}
+    asked = {"gather": True, "gather_options": {"driver": "own"}, "options_from": names}
+    with mock.patch.object(clock_health, "gather", return_value=(fresh(), None)) as gather:
+        run(asked, {"path": "/opt/clockprobe", "name": "other"})
+    assert gather.call_args.args[1] == {"driver": "own", "probe_path": "/opt/clockprobe"}
