@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,9 @@ import rpms
 import trees
 from fleet import paths
 from fleet.build import build_once
+from fleet.errors import LabError
 from fleet.progress import say
+from fleet.waiting import until
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -150,21 +151,21 @@ class Host:
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_PATH
         )
         (self.folder / "ssh").symlink_to(HERE / "files/ssh")
-        until = time.monotonic() + _BOOT_S
-        while time.monotonic() < until:
-            if self.container.poll() is not None:
-                break
-            if self.find_leader() and self.shell("systemctl is-system-running").stdout.strip() in (
-                "running",
-                "degraded",
-            ):
-                shown = self.shell("mount --bind /pci /sys/bus/pci/devices")
-                if shown.returncode:
-                    raise RuntimeError(f"The CIPU function is not shown: {shown.stderr}")
-                return
-            time.sleep(1)
-        console = (self.folder / "console").read_text(errors="replace")[-4000:]
-        raise RuntimeError(f"The container did not boot:\n{console}")
+        try:
+            until(self.has_booted, _BOOT_S, "The container has booted", pace=1)
+        except LabError as error:
+            console = (self.folder / "console").read_text(errors="replace")[-4000:]
+            raise RuntimeError(f"The container did not boot: {error}\n{console}") from error
+        shown = self.shell("mount --bind /pci /sys/bus/pci/devices")
+        if shown.returncode:
+            raise RuntimeError(f"The CIPU function is not shown: {shown.stderr}")
+
+    def has_booted(self) -> bool:
+        assert self.container is not None
+        if self.container.poll() is not None:
+            raise LabError(f"systemd-nspawn ended with status {self.container.returncode}.")
+        state = self.shell("systemctl is-system-running") if self.find_leader() else None
+        return state is not None and state.stdout.strip() in ("running", "degraded")
 
     def find_leader(self) -> bool:
         assert self.container is not None

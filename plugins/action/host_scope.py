@@ -26,9 +26,10 @@ MESSAGE_LIMIT = 1000
 UNHEALTHY = ("critical", "unknown")
 # ID and ID_LIKE of os-release, of the systems for which the roles have a table.
 SYSTEMS = {"debian", "ubuntu", "rhel", "centos", "fedora", "anolis", "alinux", "openEuler"}
-# Variables that decide what a rollout writes. The content of a file named by one is not compared.
+# Variables that decide what a rollout writes. The content of a folder named by one is not compared.
 DECIDING = re.compile("cipu_(driver|probe|chrony)_")
-NAMES_A_FILE = re.compile(".*_(source|package_file)$")
+NAMES_A_FOLDER = re.compile(".*_source$")
+NAMES_A_FILE = re.compile(".*_package_file$")
 LINE = re.compile("cipu-probe (functions=.*)")
 
 ARGUMENT_SPEC = {
@@ -92,17 +93,23 @@ class ActionModule(ActionBase):
     def inputs(self, collection, variables):
         """A checksum over everything that decides what a rollout writes.
 
-        That is the collection on the controller and the variables that the operator set. Empty
-        where it cannot be determined; then no host counts as unchanged.
+        That is the collection on the controller, the variables that the operator set, and the
+        package files that they name. Empty where it cannot be determined; then no host counts as
+        unchanged.
         """
         names = sorted(name for name in variables if DECIDING.match(name))
-        if not collection or any(NAMES_A_FILE.match(name) for name in names):
+        if not collection or any(NAMES_A_FOLDER.match(name) for name in names):
             return ""
         try:
             values = [[name, self._templar.template(variables[name])] for name in names]
-        except AnsibleError:
+            files = [
+                _checksum(str(value))
+                for name, value in values
+                if NAMES_A_FILE.match(name) and value
+            ]
+        except (AnsibleError, OSError, ValueError):
             return ""
-        text = json.dumps([collection, values], sort_keys=True, default=str)
+        text = json.dumps([collection, values, files], sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
     def unchanged(self, args, variables):
@@ -123,6 +130,14 @@ class ActionModule(ActionBase):
         except AnsibleError:
             return ""
         return headline(health) if same else ""
+
+
+def _checksum(path):
+    # Ansible looks for a relative path in several folders.
+    if not os.path.isabs(path):
+        raise ValueError(path)
+    with open(path, "rb") as package:
+        return hashlib.file_digest(package, "sha256").hexdigest()
 
 
 def _with_roles(variables, roles):

@@ -158,9 +158,25 @@ def test_inputs_are_the_collection_and_the_variables_of_the_operator():
 
 
 @pytest.mark.parametrize("name", ["cipu_driver_source", "cipu_probe_package_file"])
-def test_inputs_with_the_content_of_a_file_are_unknown(name):
-    assert inputs({name: "/x"}) == ""
+@pytest.mark.parametrize("value", ["/no/such/file", "files/relative.deb"])
+def test_inputs_whose_content_cannot_be_determined_are_empty(name, value):
+    assert inputs({name: value}) == ""
+
+
+def test_inputs_without_a_collection_are_empty():
     assert inputs(collection="") == ""
+
+
+def test_inputs_contain_the_content_of_package_files(tmp_path):
+    package = tmp_path / "clockprobe.deb"
+    package.write_bytes(b"one")
+    given = {"cipu_probe_package_file": str(package)}
+    first = inputs(given)
+    assert len(first) == 64
+    assert first == inputs(given)
+    package.write_bytes(b"two")
+    assert inputs(given) not in ("", first)
+    assert len(inputs({"cipu_probe_package_file": ""})) == 64
 
 
 def test_the_command_has_the_values_of_the_host_quoted():
