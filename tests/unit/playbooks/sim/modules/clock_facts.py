@@ -7,6 +7,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cipu.clock.plugins.module_utils import simulated
+from ansible_collections.cipu.clock.plugins.module_utils._host import clockprobe, tree
 
 
 def main():
@@ -23,7 +24,7 @@ def main():
         module.fail_json(msg=problem)
     facts = simulated.read("healthy.json", None)
     now = simulated.state()
-    path = module.params["probe_path"]
+    path = clockprobe.located(tree.Tree(), module.params["probe_path"])
     facts["taken_at_s"] = int(time.time())
     facts["chrony"]["tracking"]["ref_time_s"] = time.time() - 1.5
     facts["probe"] = {"status": "ok", "path": path, "version": "0.2.0"}
