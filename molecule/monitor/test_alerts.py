@@ -199,6 +199,10 @@ class Bench:
                     case.cleared_s[name] = max(0, gone_s - cause_ended_s)
 
     def play(self, chain: list[Case], pool: ThreadPoolExecutor) -> "Future[None]":
+        first = chain[0]
+        with self.changed:
+            # An unsteady alert can stand for another reason. Then its time would not be measured.
+            self.changed.wait_for(lambda: not self.standing(first.host, first.fires), END_S)
         for case in chain:
             try:
                 self.fire(case)
