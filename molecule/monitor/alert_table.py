@@ -39,7 +39,11 @@ class Case:
         self.lane = lane
         self.host: str = TABLE["hosts"][lane]
         self.name: str = fault["name"]
-        fires = {alert(check, severity) for check, severity in fault.get("fires", {}).items()}
+        severities: dict[str, str] = fault.get("fires", {})
+        if "critical" in severities.values():
+            # The host is critical then, and not unknown.
+            severities = {one: found for one, found in severities.items() if found != "unknown"}
+        fires = {alert(check, severity) for check, severity in severities.items()}
         self.fires = fires | set(fault.get("alerts", ()))
         may = set(fault.get("may", ()))
         # Reads of earlier runs of the collector count as reads of others.
