@@ -39,6 +39,8 @@ class Case:
         self.lane = lane
         self.host: str = TABLE["hosts"][lane]
         self.name: str = fault["name"]
+        # Name of the first fault of the chain.
+        self.first = self.name
         severities: dict[str, str] = fault.get("fires", {})
         if "critical" in severities.values():
             # The host is critical then, and not unknown.
@@ -92,6 +94,9 @@ def chains(names: list[Any], lane: str) -> list[list[Case]]:
         found[-1].append(case)
         if "end" in case.fault:
             found.append([])
+    for chain in found:
+        for case in chain:
+            case.first = chain[0].name
     return [chain for chain in found if chain]
 
 

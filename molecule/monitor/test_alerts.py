@@ -113,7 +113,7 @@ class Bench:
                         name
                         for host, name in now
                         if host == case.host
-                        and self.claimed.get((host, name), case.lane) == case.lane
+                        and self.claimed.get((host, name), case.first) == case.first
                     }
                 self.now = now
                 self.changed.notify_all()
@@ -133,7 +133,7 @@ class Bench:
         with self.changed:
             assert self.changed.wait_for(free, 2 * STEP_S), f"{sorted(self.claimed)} stay claimed"
             chain = free()[0]
-            self.claimed.update(dict.fromkeys(keys(chain), chain[0].lane))
+            self.claimed.update(dict.fromkeys(keys(chain), chain[0].name))
         left.remove(chain)
         return chain
 
