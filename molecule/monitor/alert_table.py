@@ -39,7 +39,13 @@ class Case:
         self.lane = lane
         self.host: str = TABLE["hosts"][lane]
         self.name: str = fault["name"]
-        fires = {alert(check, severity) for check, severity in fault.get("fires", {}).items()}
+        # Name of the first fault of the chain.
+        self.first = self.name
+        severities: dict[str, str] = fault.get("fires", {})
+        if "critical" in severities.values():
+            # The host is critical then, and not unknown.
+            severities = {one: found for one, found in severities.items() if found != "unknown"}
+        fires = {alert(check, severity) for check, severity in severities.items()}
         self.fires = fires | set(fault.get("alerts", ()))
         may = set(fault.get("may", ()))
         # Reads of earlier runs of the collector count as reads of others.
@@ -88,6 +94,9 @@ def chains(names: list[Any], lane: str) -> list[list[Case]]:
         found[-1].append(case)
         if "end" in case.fault:
             found.append([])
+    for chain in found:
+        for case in chain:
+            case.first = chain[0].name
     return [chain for chain in found if chain]
 
 

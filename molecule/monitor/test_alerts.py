@@ -29,11 +29,11 @@ TABLE_PATH = Path(os.environ.get("CIPU_CACHE", HERE.parents[1] / ".cache")) / "m
 # Words that select faults by their names; see tests/vm.
 WORDS = os.environ.get("STEPS", "").split()
 THRESHOLDS = "/etc/cipu-clock/thresholds.json"
-# An emulated machine needs seconds for a run of the collector.
-TIMES = Times(scrape_s=2, lasts_s=2, event_s=20, stale_s=60, gone_s=60)
-HEALTHY_S, QUIET_S, FIRE_S, END_S, STEP_S = 240, 30, 120, 120, 300
+# An emulated machine needs seconds for a run of the collector, on a busy host a minute.
+TIMES = Times(scrape_s=2, lasts_s=2, event_s=20, stale_s=150, gone_s=60)
+HEALTHY_S, QUIET_S, FIRE_S, END_S, STEP_S = 600, 30, 300, 300, 300
 # No fault begins after this time. The test fails if some were left out.
-MINUTES = float(os.environ.get("CIPU_ALERT_MINUTES", "25"))
+MINUTES = float(os.environ.get("CIPU_ALERT_MINUTES", "45"))
 # Checks that a busy machine may fail at any time; see faults_unsteady of the scenario faults.
 UNSTEADY = {"CipuClockReachWarning", "CipuClockReadErrorsWarning", "CipuClockSkewWarning"}
 # Checks that need a VMClock or a pinned version.
@@ -113,7 +113,7 @@ class Bench:
                         name
                         for host, name in now
                         if host == case.host
-                        and self.claimed.get((host, name), case.lane) == case.lane
+                        and self.claimed.get((host, name), case.first) == case.first
                     }
                 self.now = now
                 self.changed.notify_all()
@@ -133,7 +133,7 @@ class Bench:
         with self.changed:
             assert self.changed.wait_for(free, 2 * STEP_S), f"{sorted(self.claimed)} stay claimed"
             chain = free()[0]
-            self.claimed.update(dict.fromkeys(keys(chain), chain[0].lane))
+            self.claimed.update(dict.fromkeys(keys(chain), chain[0].name))
         left.remove(chain)
         return chain
 
@@ -199,6 +199,10 @@ class Bench:
                     case.cleared_s[name] = max(0, gone_s - cause_ended_s)
 
     def play(self, chain: list[Case], pool: ThreadPoolExecutor) -> "Future[None]":
+        first = chain[0]
+        with self.changed:
+            # An unsteady alert can stand for another reason. Then its time would not be measured.
+            self.changed.wait_for(lambda: not self.standing(first.host, first.fires), END_S)
         for case in chain:
             try:
                 self.fire(case)
@@ -251,6 +255,7 @@ def test_the_collector_makes_every_check(bench: Bench) -> None:
         assert CHECKS - checks <= NOT_MADE
 
 
+@pytest.mark.timeout(900)
 def test_a_healthy_host_fires_no_alert(bench: Bench) -> None:
     """The machine has just started, so that chrony's skew and reach may need some time."""
     wait("no alert", lambda: not bench.now, HEALTHY_S)
@@ -263,7 +268,7 @@ def test_a_healthy_host_fires_no_alert(bench: Bench) -> None:
     assert seen <= UNSTEADY
 
 
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(4200)
 def test_faults_fire_their_alerts_and_the_table_is_complete(bench: Bench) -> None:
     began_s = time.monotonic()
     deadline_s = began_s + MINUTES * 60
