@@ -148,17 +148,18 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="cipu-bench-", dir="/dev/shm"))
     bench = Bench(SimulatedHosts(folder), options)
+    failure = ""
     try:
         bench.all_parts()
     except BenchError as error:
-        sys.exit(f"bench: {error}")
+        failure = str(error)
     except KeyboardInterrupt:
         console.print("Interrupted. The results are those of the finished runs.")
     finally:
         # After an interruption, connections that were started still write there.
         until(lambda: removed(folder), 60, f"{folder} is removed")
     if not bench.runs:
-        return 1
+        sys.exit(f"bench: {failure or 'nothing was measured'}")
     path = figures.KEPT / f"{figures.version()}.json"
     runs = bench.runs
     if options.add and path.exists():
@@ -168,10 +169,12 @@ def main(arguments: list[str] | None = None) -> int:
         figures.write(options.json, results)
     if options.keep or options.add:
         figures.write(path, results)
-    missed = report(results, kept)
-    for line in missed:
+    problems = report(results, kept)
+    if failure:
+        problems.append(f"the other runs were not made: {failure}")
+    for line in problems:
         print(f"bench: {line}", file=sys.stderr)
-    return 1 if missed else 0
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":
