@@ -79,9 +79,9 @@ $(CACHE)/awx/.ready: requirements/awx.txt
 	@rm -rf $(@D)/unpacked
 	@touch $@
 
-bench: setup $(CACHE)/bench/.ready ## measure what audits and rollouts cost the controller (HOSTS="10 100" PARTS="sizes forks mitogen" RUNS="ping audit" COMPARE=version KEEP=1)
+bench: setup $(CACHE)/bench/.ready ## measure what audits and rollouts cost the controller (HOSTS="10 100" PARTS="sizes forks mitogen" RUNS="ping audit" COMPARE=version KEEP=1|add)
 	@$(BIN)/python bench/scale $(if $(HOSTS),--hosts $(HOSTS)) $(if $(PARTS),--parts $(PARTS)) $(if $(RUNS),--runs $(RUNS)) \
-	  $(if $(COMPARE),--compare $(COMPARE)) $(if $(KEEP),--keep)
+	  $(if $(COMPARE),--compare $(COMPARE)) $(if $(KEEP),$(if $(filter add,$(KEEP)),--add,--keep))
 
 $(CACHE)/bench/.ready: requirements/bench.txt
 	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --upgrade --target $(@D) --requirement $<

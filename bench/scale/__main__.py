@@ -2,7 +2,7 @@
 """Measure what audits and rollouts cost the controller, by the number of simulated hosts.
 
     make bench [HOSTS="10 100"] [PARTS="sizes forks mitogen"] [RUNS="ping audit"]
-               [COMPARE=0.2.0] [KEEP=1]
+               [COMPARE=0.2.0] [KEEP=1|add]
 
 ping and setup run as limits. Part sizes: every run at every number of hosts. Part forks: audit and
 idle rollout with 5 and 50 forks. Part mitogen: the strategies linear and mitogen_linear on hosts
@@ -20,12 +20,13 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "molecule/lab")]
 sys.dont_write_bytecode = True
 
 import results as figures  # noqa: E402
 import show  # noqa: E402
 import unit.conftest  # noqa: E402, F401
+from fleet.waiting import until  # noqa: E402
 from hosts import PLAYS, BenchError, SimulatedHosts  # noqa: E402
 from measure import measure  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -114,6 +115,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--mitogen-hosts", type=int, default=20, help="number of hosts of the part mitogen")
     add("--compare", metavar="VERSION", help="print the ratios to this kept release, or file")
     add("--keep", action="store_true", help="keep the results in bench/results")
+    add("--add", action="store_true", help="the same, beside kept runs that are not repeated")
     add("--json", type=Path, help="write the results to this file")
     return parser.parse_args(arguments)
 
@@ -130,6 +132,11 @@ def report(results: dict, kept: dict | None) -> list[str]:
     return figures.problems(results)
 
 
+def removed(folder: Path) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     kept = figures.load(options.compare) if options.compare else None
@@ -141,25 +148,33 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="cipu-bench-", dir="/dev/shm"))
     bench = Bench(SimulatedHosts(folder), options)
+    failure = ""
     try:
         bench.all_parts()
     except BenchError as error:
-        sys.exit(f"bench: {error}")
+        failure = str(error)
     except KeyboardInterrupt:
         console.print("Interrupted. The results are those of the finished runs.")
     finally:
-        shutil.rmtree(folder)
-    results = figures.make(bench.runs)
+        # After an interruption, connections that were started still write there.
+        until(lambda: removed(folder), 60, f"{folder} is removed")
     if not bench.runs:
-        return 1
+        sys.exit(f"bench: {failure or 'nothing was measured'}")
+    path = figures.KEPT / f"{figures.version()}.json"
+    runs = bench.runs
+    if options.add and path.exists():
+        runs = figures.added(figures.load(str(path))["runs"], runs)
+    results = figures.make(runs)
     if options.json:
         figures.write(options.json, results)
-    if options.keep:
-        figures.write(figures.KEPT / f"{results['version']}.json", results)
-    missed = report(results, kept)
-    for line in missed:
+    if options.keep or options.add:
+        figures.write(path, results)
+    problems = report(results, kept)
+    if failure:
+        problems.append(f"the other runs were not made: {failure}")
+    for line in problems:
         print(f"bench: {line}", file=sys.stderr)
-    return 1 if missed else 0
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -48,6 +48,13 @@ def make(runs: list[Run]) -> dict[str, Any]:
     }
 
 
+def added(kept: list[Run], runs: list[Run]) -> list[Run]:
+    """Kept runs and new ones. A run that was repeated replaces the kept one."""
+    keys = ("part", "run", "hosts", "forks", "strategy")
+    every = {tuple(run[key] for key in keys): run for run in [*kept, *runs]}
+    return list(every.values())
+
+
 def of(runs: list[Run], name: str) -> list[Run]:
     """The runs of one kind with recorded replies at different sizes, smallest first."""
     found = [run for run in runs if run["run"] == name and run["part"] == "sizes"]

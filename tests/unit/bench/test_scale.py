@@ -71,6 +71,12 @@ def test_pings_are_those_of_the_same_size_and_forks():
     assert results.pings(runs, run("audit", 20, 3.0)) is None
 
 
+def test_added_runs_replace_those_that_were_repeated():
+    kept = [run("ping", 10, 1.0), run("audit", 10, 2.0)]
+    new = [run("audit", 10, 3.0), run("audit", 100, 9.0)]
+    assert results.added(kept, new) == [kept[0], *new]
+
+
 def test_written_results_can_be_loaded_and_compared(tmp_path):
     path = tmp_path / "0.1.0.json"
     results.write(path, results.make(fleet(lambda hosts: hosts * 0.035)))
