@@ -259,9 +259,8 @@ class Refclock:
             if not self.params["add_confdir"]:
                 raise Refused(
                     "{0} reads no drop-ins, since it has no confdir or include line. Add the line "
-                    "'confdir {1}' to it, or set add_confdir. {2}".format(
-                        self.config, self.folder(), UNCHANGED
-                    )
+                    "'confdir {1}' to it, or set add_confdir (role variable "
+                    "cipu_chrony_add_confdir). {2}".format(self.config, self.folder(), UNCHANGED)
                 )
             wanted[self.config] = (layout.with_confdir(main, self.folder()), 0o644)
         self.path = found or self.path
