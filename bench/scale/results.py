@@ -6,6 +6,7 @@ import math
 import os
 import platform
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ LIMIT_EXPONENT = 1.1
 LIMITS_ONLY = ("ping", "setup")
 # Memory per host counts as flat up to this factor between two sizes.
 LIMIT_MEMORY_GROWTH = 1.2
+MEMORY_FROM = 100
 
 Run = dict[str, Any]
 
@@ -73,19 +75,21 @@ def exponent(points: list[tuple[float, float]]) -> float:
 def growth(runs: list[Run], name: str) -> dict[str, float]:
     """Exponents over all sizes, and over the two largest, where the start matters least.
 
-    Memory per host is the growth from the smallest size; its factor compares the largest size with
-    the one before, so it needs three sizes.
+    Memory per host is the growth between the two largest sizes; its factor compares it with the
+    growth before. Smaller sizes than MEMORY_FROM use memory that the start has released.
     """
     found = of(runs, name)
     if len(found) < 2:
         return {}
     points = [(run["hosts"], run["cpu_s"]) for run in found]
     result = {"cpu": exponent(points), "cpu_largest": exponent(points[-2:])}
-    least = found[0]
+    large = [run for run in found if run["hosts"] >= MEMORY_FROM]
     each = [
-        (run["peak_kib"] - least["peak_kib"]) / (run["hosts"] - least["hosts"]) for run in found[1:]
+        (run["peak_kib"] - before["peak_kib"]) / (run["hosts"] - before["hosts"])
+        for before, run in pairwise(large)
     ]
-    result["memory_kib_per_host"] = each[-1]
+    if each:
+        result["memory_kib_per_host"] = each[-1]
     if len(each) > 1 and each[-2] > 0:
         result["memory_factor"] = each[-1] / each[-2]
     return {key: round(value, 3) for key, value in result.items()}

@@ -76,8 +76,24 @@ class ActionModule(ActionBase):
             result["health"] = self.unchanged(args, variables)
             if result["health"]:
                 return result
-        result.update(add_group=args["group"], parent_groups=["all"])
+        result.update(self.group(args["group"], variables))
         return result
+
+    def group(self, name, variables):
+        """Adds the host to a group, by the action of ansible-core that can do so in its version."""
+        task = self._task.copy()
+        task.args = {"key": name}
+        action = self._shared_loader_obj.action_loader.get(
+            "ansible.builtin.group_by",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        returned = action.run(task_vars=variables)
+        return {key: returned[key] for key in ("add_group", "parent_groups")}
 
     def probe(self, args, inputs):
         """The answer of the host to files/probe.sh."""

@@ -32,7 +32,7 @@ def run(name, hosts, cpu_s, peak_kib=50000, **other):
 
 
 def fleet(cost, memory=lambda hosts: 50000 + 10 * hosts, name="audit"):
-    sizes = (10, 100, 1000)
+    sizes = (10, 100, 1000, 5000)
     made = [run("ping", hosts, hosts * 0.03) for hosts in sizes]
     return made + [run(name, hosts, cost(hosts), memory(hosts)) for hosts in sizes]
 
@@ -50,7 +50,7 @@ def test_a_linear_cost_within_the_limits_is_no_problem():
 @pytest.mark.parametrize(
     ("made", "text"),
     [
-        (fleet(lambda hosts: hosts * 0.045), "audit of 1000 hosts: 1.50 pings, limit 1.3"),
+        (fleet(lambda hosts: hosts * 0.045), "audit of 5000 hosts: 1.50 pings, limit 1.3"),
         (fleet(lambda hosts: hosts * 0.1, name="idle rollout"), "3.33 pings, limit 3.0"),
         (fleet(lambda hosts: 0.0001 * hosts**1.3), "growth exponent 1.30"),
         # The start hides the growth in the exponent over all sizes, but not between the largest.
@@ -69,6 +69,13 @@ def test_pings_are_those_of_the_same_size_and_forks():
     runs = [run("ping", 10, 1.0), run("ping", 10, 2.0, forks=50), run("audit", 10, 3.0, forks=50)]
     assert results.pings(runs, runs[2]) == 1.5
     assert results.pings(runs, run("audit", 20, 3.0)) is None
+
+
+def test_memory_that_the_start_released_is_no_growth():
+    memory = {10: 50000, 100: 50100, 1000: 50100 + 900 * 20, 5000: 50100 + 4900 * 20}
+    made = results.make(fleet(lambda hosts: hosts * 0.035, memory.get))
+    assert made["growth"]["audit"]["memory_kib_per_host"] == 20
+    assert results.problems(made) == []
 
 
 def test_added_runs_replace_those_that_were_repeated():

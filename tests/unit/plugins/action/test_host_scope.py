@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """host_scope: which hosts a playbook changes, from the line of the shell command alone."""
 
+import os
 import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -54,6 +59,7 @@ def run(seen=None, output=None, facts=None, variables=None, conditions=True, **a
     gathered = (fresh(), None) if facts is None else facts
     with (
         mock.patch.object(action, "_low_level_execute_command", execute),
+        mock.patch.object(action, "group", lambda name, _variables: {"add_group": name}),
         mock.patch.object(host_scope, "gather", return_value=gathered),
         mock.patch.object(from_variables, "holds", holds),
     ):
@@ -186,3 +192,44 @@ def test_the_command_has_the_values_of_the_host_quoted():
     assert "\n#" not in command
     for default in ("auto", "auto_silent"):
         assert "INTERPRETER=''\n" in run(interpreter=default)[1]
+
+
+ROOT = Path(__file__).resolve().parents[4]
+ANSWER = "echo cipu-probe functions=1 container=no system=debian like= python=yes stamp=differs\n"
+PLAYS = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - cipu.clock.host_scope: {playbook: rollout, group: in_scope}
+      register: scope
+      changed_when: false
+    - debug: {var: scope}
+- hosts: in_scope
+  gather_facts: false
+  tasks:
+    - debug: {msg: in the group}
+"""
+
+
+def test_a_later_play_has_the_hosts_of_the_group(tmp_path):
+    """With the ansible-core of this Python; versions differ in how an action adds a group."""
+    collection = tmp_path / "ansible_collections/cipu/clock"
+    shutil.copytree(ROOT / "plugins", collection / "plugins")
+    # The machine itself may be a container, which is never in scope.
+    (collection / "playbooks/files").mkdir(parents=True)
+    (collection / "playbooks/files/probe.sh").write_text(ANSWER)
+    (tmp_path / "plays.yml").write_text(PLAYS)
+    words = ["ansible", "playbook", "--inventory", "one,", "--connection", "local", "plays.yml"]
+    environment = {key: text for key, text in os.environ.items() if "ANSIBLE" not in key}
+    environment.update(ANSIBLE_COLLECTIONS_PATH=str(tmp_path), ANSIBLE_HOME=str(tmp_path / "home"))
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "in the group" in done.stdout
+    assert "changed=0" in done.stdout
