@@ -4,6 +4,7 @@
 Everything runs in the tree of the container, whose rpmbuild it uses.
 """
 
+import os
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -141,6 +142,11 @@ def kernel_devel(tree: Path, work: Path, release: str) -> Rpm:
     (headers,) = (tree / "usr/src").glob(f"linux-headers-{DEBIAN}*-amd64")
     target = rpm.root / "usr/src/kernels" / release
     shutil.copytree(headers, target, symlinks=True)
+    # Relative links name Debian's build tools from another folder.
+    for link in [path for path in target.rglob("*") if path.is_symlink()]:
+        place = Path("/usr/src") / headers.name / link.parent.relative_to(target) / link.readlink()
+        link.unlink()
+        link.symlink_to(os.path.normpath(place))
     (target / "include/config/kernel.release").write_text(f"{release}\n")
     utsrelease = f'#define UTS_RELEASE "{release}"\n'
     (target / "include/generated/utsrelease.h").write_text(utsrelease)
