@@ -17,7 +17,7 @@ description:
   - With O(unchanged_when) a host on which the last rollout finished, with the same inputs, is read
     and judged in the same task. It is not added to the group if it is healthy and all conditions
     hold.
-  - The playbooks P(cipu.clock.rollout#playbook) and P(cipu.clock.remove#playbook) use it as the
+  - The playbooks C(cipu.clock.rollout) and C(cipu.clock.remove) use it as the
     only task for a host that they do not change.
 extends_documentation_fragment:
   - cipu.clock.attributes

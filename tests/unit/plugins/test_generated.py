@@ -12,8 +12,12 @@ pytest.importorskip("yaml")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 
+PROGRAM = os.path.join(ROOT, "tests/generated")
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="a tool of developers, Python 3.11")
+@pytest.mark.skipif(not os.path.exists(PROGRAM), reason="the artifact does not contain it")
 def test_generated_files_are_current():
-    command = [sys.executable, os.path.join(ROOT, "tests/generated"), "--check"]
+    command = [sys.executable, PROGRAM, "--check"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert done.returncode == 0, done.stdout.decode()

@@ -219,11 +219,13 @@ def test_a_later_play_has_the_hosts_of_the_group(tmp_path):
     (collection / "playbooks/files").mkdir(parents=True)
     (collection / "playbooks/files/probe.sh").write_text(ANSWER)
     (tmp_path / "plays.yml").write_text(PLAYS)
-    words = ["ansible", "playbook", "--inventory", "one,", "--connection", "local", "plays.yml"]
+    # ansible-test has neither programs nor entry points of ansible-core.
+    main = "from ansible.cli.playbook import main; main()"
+    words = ["-c", main, "--inventory", "one,", "--connection", "local", "plays.yml"]
     environment = {key: text for key, text in os.environ.items() if "ANSIBLE" not in key}
     environment.update(ANSIBLE_COLLECTIONS_PATH=str(tmp_path), ANSIBLE_HOME=str(tmp_path / "home"))
     done = subprocess.run(
-        [sys.executable, "-m", *words],
+        [sys.executable, *words],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
