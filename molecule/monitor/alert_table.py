@@ -37,7 +37,7 @@ class Case:
     def __init__(self, fault: dict[str, Any], lane: str) -> None:
         self.fault = fault
         self.lane = lane
-        self.host: str = TABLE["hosts"][lane]
+        self.host: str = TABLE["lane_hosts"][lane]
         self.name: str = fault["name"]
         # Name of the first fault of the chain.
         self.first = self.name
