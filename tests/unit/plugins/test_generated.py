@@ -8,6 +8,8 @@ import sys
 import pytest
 
 pytest.importorskip("yaml")
+# Of the bench, whose tables are in the docs. The environments of other versions do not have it.
+pytest.importorskip("rich")
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
