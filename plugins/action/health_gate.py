@@ -4,12 +4,14 @@
 import time
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import UNHEALTHY
+from ansible_collections.cipu.clock.plugins.module_utils._host.clockprobe import DEFAULT_PATH
+from ansible_collections.cipu.clock.plugins.plugin_utils import other_action
 from ansible_collections.cipu.clock.plugins.plugin_utils.gather import FACT, gather
 from ansible_collections.cipu.clock.plugins.plugin_utils.progress import Progress
 
-UNHEALTHY = ("critical", "unknown")
 ARGUMENT_SPEC = {
-    "probe_path": {"type": "path", "default": "/usr/local/bin/clockprobe"},
+    "probe_path": {"type": "path", "default": DEFAULT_PATH},
     "thresholds": {"type": "dict", "default": {}},
     "timeout_s": {"type": "int", "default": 0},
     "delay_s": {"type": "int", "default": 10},
@@ -56,15 +58,5 @@ class ActionModule(ActionBase):
 
     def judge(self, facts, thresholds, task_vars):
         """By the action of cipu.clock.clock_health, which is the one place that judges."""
-        task = self._task.copy()
-        task.args = {"facts": facts, "thresholds": thresholds}
-        action = self._shared_loader_obj.action_loader.get(
-            "cipu.clock.clock_health",
-            task=task,
-            connection=self._connection,
-            play_context=self._play_context,
-            loader=self._loader,
-            templar=self._templar,
-            shared_loader_obj=self._shared_loader_obj,
-        )
-        return action.run(task_vars=task_vars)
+        options = {"facts": facts, "thresholds": thresholds}
+        return other_action.run(self, "cipu.clock.clock_health", options, task_vars)

@@ -14,28 +14,28 @@ import time
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible_collections.cipu.clock.plugins.module_utils._health.findings import UNHEALTHY
 from ansible_collections.cipu.clock.plugins.module_utils._health.thresholds import THRESHOLDS
 from ansible_collections.cipu.clock.plugins.module_utils._health.verdict import assess, headline
+from ansible_collections.cipu.clock.plugins.module_utils._host.clockprobe import DEFAULT_PATH
 from ansible_collections.cipu.clock.plugins.module_utils._host.typed import shown
-from ansible_collections.cipu.clock.plugins.plugin_utils import from_variables
+from ansible_collections.cipu.clock.plugins.plugin_utils import from_variables, other_action
 from ansible_collections.cipu.clock.plugins.plugin_utils.collection import COLLECTION
 from ansible_collections.cipu.clock.plugins.plugin_utils.gather import FACT, gather
 
 SCRIPT = os.path.join(COLLECTION, "playbooks/files/probe.sh")
 MESSAGE_LIMIT = 1000
-UNHEALTHY = ("critical", "unknown")
 # ID and ID_LIKE of os-release, of the systems for which the roles have a table.
 SYSTEMS = {"debian", "ubuntu", "rhel", "centos", "fedora", "anolis", "alinux", "openEuler"}
 # Variables that decide what a rollout writes. The content of a folder named by one is not compared.
 DECIDING = re.compile("cipu_(driver|probe|chrony)_")
-NAMES_A_FOLDER = re.compile(".*_source$")
-NAMES_A_FILE = re.compile(".*_package_file$")
+NAMES_A_FOLDER, NAMES_A_FILE = "_source", "_package_file"
 LINE = re.compile("cipu-probe (functions=.*)")
 
 ARGUMENT_SPEC = {
     "playbook": {"type": "str", "choices": ["rollout", "remove"], "required": True},
     "group": {"type": "str", "required": True},
-    "probe_path": {"type": "path", "default": "/usr/local/bin/clockprobe"},
+    "probe_path": {"type": "path", "default": DEFAULT_PATH},
     "interpreter": {"type": "str", "default": "auto"},
     "collection": {"type": "str", "default": ""},
     "thresholds": {"type": "dict", "options": THRESHOLDS},
@@ -81,18 +81,7 @@ class ActionModule(ActionBase):
 
     def group(self, name, variables):
         """Adds the host to a group, by the action of ansible-core that can do so in its version."""
-        task = self._task.copy()
-        task.args = {"key": name}
-        action = self._shared_loader_obj.action_loader.get(
-            "ansible.builtin.group_by",
-            task=task,
-            connection=self._connection,
-            play_context=self._play_context,
-            loader=self._loader,
-            templar=self._templar,
-            shared_loader_obj=self._shared_loader_obj,
-        )
-        returned = action.run(task_vars=variables)
+        returned = other_action.run(self, "ansible.builtin.group_by", {"key": name}, variables)
         return {key: returned[key] for key in ("add_group", "parent_groups")}
 
     def probe(self, args, inputs):
@@ -114,14 +103,14 @@ class ActionModule(ActionBase):
         unchanged.
         """
         names = sorted(name for name in variables if DECIDING.match(name))
-        if not collection or any(NAMES_A_FOLDER.match(name) for name in names):
+        if not collection or any(name.endswith(NAMES_A_FOLDER) for name in names):
             return ""
         try:
             values = [[name, self._templar.template(variables[name])] for name in names]
             files = [
                 _checksum(str(value))
                 for name, value in values
-                if NAMES_A_FILE.match(name) and value
+                if name.endswith(NAMES_A_FILE) and value
             ]
         except (AnsibleError, OSError, ValueError):
             return ""

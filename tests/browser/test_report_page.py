@@ -252,29 +252,27 @@ def test_print_shows_every_host_with_a_finding_and_its_reasons(
     assert page.locator("#table tbody th").count() == 100
 
 
-def test_a_phone_shows_what_stands_out_with_the_advice_and_whole_words(
-    browser: Browser, pages: dict[str, Path]
-) -> None:
+@pytest.fixture
+def phone(browser: Browser, pages: dict[str, Path]) -> Iterator[Page]:
+    """The small report on a screen of the width of a phone."""
     context = browser.new_context(viewport={"width": 390, "height": 800})
     page = context.new_page()
     page.goto(pages["small"].as_uri())
-    first = page.locator(".wide tbody tr").first
+    yield page
+    context.close()
+
+
+def test_a_phone_shows_what_stands_out_with_the_advice_and_whole_words(phone: Page) -> None:
+    first = phone.locator(".wide tbody tr").first
     assert first.get_by_text("Act.").is_visible()
     assert "3 hosts" in first.inner_text()
-    for word in page.locator(".wide .link, #table tbody th .link").all():
+    for word in phone.locator(".wide .link, #table tbody th .link").all():
         assert word.evaluate("e => e.getClientRects().length") == 1
-    context.close()
 
 
-def test_a_phone_shows_the_other_values_in_the_details(
-    browser: Browser, pages: dict[str, Path]
-) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 800})
-    page = context.new_page()
-    page.goto(pages["small"].as_uri())
-    table = page.locator("#table")
+def test_a_phone_shows_the_other_values_in_the_details(phone: Page) -> None:
+    table = phone.locator("#table")
     assert table.evaluate("e => e.scrollWidth <= e.parentElement.clientWidth")
-    assert page.locator("td.c-kernel").first.is_hidden()
-    page.locator("#table tbody th button").first.click()
-    assert "Kernel: 6.1.0" in page.locator("#table .detail").inner_text()
-    context.close()
+    assert phone.locator("td.c-kernel").first.is_hidden()
+    phone.locator("#table tbody th button").first.click()
+    assert "Kernel: 6.1.0" in phone.locator("#table .detail").inner_text()

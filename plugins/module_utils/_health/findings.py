@@ -4,6 +4,8 @@
 from ansible_collections.cipu.clock.plugins.module_utils._host.typed import shown
 
 SEVERITIES = ("ok", "warning", "unknown", "critical")
+# A rollout waits for, and does not accept, a host of one of these.
+UNHEALTHY = ("critical", "unknown")
 STATES = ("OK", "DEGRADED", "UNKNOWN", "FREERUNNING", "DISRUPTED", "UNSYNCED")
 # A host without a CIPU clock has neither: it is outside both orders.
 NOT_APPLICABLE = "not_applicable"

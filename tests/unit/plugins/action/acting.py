@@ -14,7 +14,8 @@ class Hostvars(dict):
         raise AssertionError("the variables of a host were templated")
 
 
-def run_action(kind, name, arguments, variables):
+def made(kind, name, arguments):
+    """An action of this class, as a task with this name and these options has it."""
     task = mock.Mock(args=arguments, async_val=0, check_mode=False, diff=False)
     task.action = name
     action = kind(
@@ -26,4 +27,8 @@ def run_action(kind, name, arguments, variables):
         shared_loader_obj=mock.Mock(),
     )
     action._load_name = name  # as the plugin loader sets it
-    return action.run(task_vars=variables)
+    return action
+
+
+def run_action(kind, name, arguments, variables):
+    return made(kind, name, arguments).run(task_vars=variables)

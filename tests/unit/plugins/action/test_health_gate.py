@@ -11,6 +11,8 @@ pytest.importorskip("ansible.plugins.action", reason="an action plugin runs on t
 from ansible_collections.cipu.clock.plugins.action import health_gate
 from ansible_collections.cipu.clock.plugins.plugin_utils import progress
 
+from .acting import made
+
 
 class Clock:
     """A monotonic clock that advances only during waits."""
@@ -30,17 +32,7 @@ class Clock:
 def run(severities, facts=None, **arguments):
     """The result and the time waited. The host has these severities in turn, then the last one."""
     clock, left = Clock(), list(severities)
-    task = mock.Mock(args=arguments, async_val=0, check_mode=False, diff=False)
-    task.action = "cipu.clock.health_gate"
-    action = health_gate.ActionModule(
-        task=task,
-        connection=mock.Mock(),
-        play_context=mock.Mock(check_mode=False),
-        loader=mock.Mock(),
-        templar=mock.Mock(),
-        shared_loader_obj=mock.Mock(),
-    )
-    action._load_name = task.action
+    action = made(health_gate.ActionModule, "cipu.clock.health_gate", arguments)
     reply = facts or {"ansible_facts": {"cipu_clock": {"schema": 1}}}
 
     def judge(*_arguments):

@@ -18,6 +18,7 @@ from ansible_collections.cipu.clock.plugins.action import host_scope
 from ansible_collections.cipu.clock.plugins.plugin_utils import from_variables
 
 from ..made import fresh
+from .acting import made
 
 SEEN = {
     "functions": "1",
@@ -40,17 +41,7 @@ def run(seen=None, output=None, facts=None, variables=None, conditions=True, **a
     words = " ".join("{0}={1}".format(*pair) for pair in {**SEEN, **(seen or {})}.items())
     line = "motd\r\ncipu-probe {0}\r\n".format(words) if output is None else output
     arguments = {"playbook": "rollout", "group": "in_scope", "collection": "c0ffee", **arguments}
-    task = mock.Mock(args=arguments, async_val=0, check_mode=False, diff=False)
-    task.action = "cipu.clock.host_scope"
-    action = host_scope.ActionModule(
-        task=task,
-        connection=mock.Mock(),
-        play_context=mock.Mock(check_mode=False),
-        loader=mock.Mock(),
-        templar=mock.Mock(**{"template.side_effect": lambda value: value}),
-        shared_loader_obj=mock.Mock(),
-    )
-    action._load_name = task.action
+    action = made(host_scope.ActionModule, "cipu.clock.host_scope", arguments)
     answer = {"stdout": line, "stderr": "", "rc": 0 if output is None else 127}
     execute = mock.Mock(return_value=answer)
     holds = mock.Mock(return_value=conditions)
