@@ -127,16 +127,16 @@ def stratum(host):
         yield critical("chrony's stratum is {0}.".format(value), value, None, state="UNSYNCED")
 
 
-def _polls_made(host, source, value):
-    """Number of polls in the reach register: the last 8, or fewer after a start of chronyd.
+def reach_polls(chrony, source):
+    """Number of polls in a source's reach register: the last 8, or fewer after a start of chronyd.
 
     The time since the start is an upper limit. The latest of these polls may not have ended.
     """
-    uptime_s, poll_log2_s = get(host.facts, "chrony", "uptime_s"), get(source, "poll")
+    uptime_s, poll_log2_s = get(chrony, "uptime_s"), get(source, "poll")
     if uptime_s is None or poll_log2_s is None:
         return POLLS
     ended = int(min(POLLS + 1, uptime_s / 2.0**poll_log2_s)) - 1
-    return min(POLLS, max(ended, value.bit_length()))
+    return min(POLLS, max(ended, (source["reach"] & FULL_REACH).bit_length()))
 
 
 def reach(host):
@@ -145,7 +145,7 @@ def reach(host):
     if value is None:
         raise Unseen("there is no source whose reach is known")
     value &= FULL_REACH
-    polls = _polls_made(host, source, value)
+    polls = reach_polls(get(host.facts, "chrony"), source)
     if polls <= 0:
         raise Unseen("{0} was not polled yet since chronyd started".format(get(source, "name")))
     answered = bin(value).count("1")

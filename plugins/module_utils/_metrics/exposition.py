@@ -8,6 +8,11 @@ the server with series. An unknown value has no sample.
 
 import math
 
+from ansible_collections.cipu.clock.plugins.module_utils._health.checks_chrony import (
+    FULL_REACH,
+    reach_polls,
+)
+
 PREFIX = "cipu_"
 LABEL_LIMIT = 64
 # Order and numbers of severities; alert rules compare with them.
@@ -44,7 +49,7 @@ FAMILIES = {
     "clock_functions": ("gauge", "CIPU functions on the PCI bus, by whether a driver is bound."),
     "chrony_up": ("gauge", "1 if chronyd answers."),
     "chrony_selected": ("gauge", "1 for the kind of source that chronyd has selected."),
-    "chrony_reach_ratio": ("gauge", "Answered polls of the last 8 of the CIPU clock."),
+    "chrony_reach_ratio": ("gauge", "Answered polls of the CIPU clock, of the last 8."),
     "chrony_stratum": ("gauge", "Stratum of the system clock."),
     "chrony_leap_synchronised": ("gauge", "1 if chronyd calls the system clock synchronised."),
     "chrony_system_time_offset_seconds": ("gauge", "Correction that chronyd is still applying."),
@@ -168,7 +173,10 @@ def add_chrony(page, chrony):
         page.add("chrony_selected", int(one == kind), kind=one)
     for source in chrony.get("sources") or []:
         if source.get("name") == "CIPU" and isinstance(source.get("reach"), int):
-            page.add("chrony_reach_ratio", bin(source["reach"] & 0xFF).count("1") / 8.0)
+            polls = reach_polls(chrony, source)
+            if polls > 0:
+                answered = bin(source["reach"] & FULL_REACH).count("1")
+                page.add("chrony_reach_ratio", float(answered) / polls)
     page.add("chrony_stratum", tracking.get("stratum"))
     leap = tracking.get("leap")
     if isinstance(leap, str):

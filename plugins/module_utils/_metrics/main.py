@@ -36,12 +36,16 @@ class Unusable(Exception):
 
 
 class ReportedCollector(Collector):
-    """Takes the measurement from the report of another service."""
+    """Takes the measurement from the report of another service, if there is one."""
 
-    report_path = None
+    def __init__(self, report_path, *arguments):
+        super().__init__(*arguments)
+        self.report_path = report_path
 
     def measure(self, path):
-        return reported(self.report_path, time.time())
+        if self.report_path:
+            return reported(self.report_path, time.time())
+        return super().measure(path)
 
 
 def reported(path, now_s):
@@ -102,9 +106,7 @@ def probe(options):
 
 def health(options):
     now_s = time.time()
-    kind = ReportedCollector if options.report else Collector
-    collector = kind(options.probe_path, "ptp_cipu", options.timeout_s)
-    collector.report_path = options.report
+    collector = ReportedCollector(options.report, options.probe_path, "ptp_cipu", options.timeout_s)
     facts = collector.facts()
     thresholds = read_json(options.thresholds, dict) if options.thresholds else {}
     kept = read_json(options.state, list) if options.state else []

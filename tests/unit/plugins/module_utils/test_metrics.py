@@ -72,6 +72,18 @@ def test_chrony_is_in_base_units_with_full_precision():
     assert found["cipu_chrony_last_update_timestamp_seconds"] == 1764000000.25
 
 
+def test_polls_not_made_yet_do_not_lower_the_reach():
+    source = dict(FACTS["chrony"]["sources"][0], reach=0b101, poll=4)
+    chrony = dict(FACTS["chrony"], sources=[source], uptime_s=70.0)
+    found = samples(exposition(dict(FACTS, chrony=chrony), HEALTH, NAMES, 1764000100.5))
+    assert found["cipu_chrony_reach_ratio"] == pytest.approx(2 / 3)
+    chrony["uptime_s"] = 3.0
+    source["reach"] = 0
+    assert "cipu_chrony_reach_ratio" not in exposition(
+        dict(FACTS, chrony=chrony), HEALTH, NAMES, 1764000100.5
+    )
+
+
 def test_a_host_without_the_clock_has_no_checks():
     health = {"state": "NOT_APPLICABLE", "severity": "ok", "reasons": [], "not_checked": []}
     found = samples(exposition({}, health, NAMES, 1))
