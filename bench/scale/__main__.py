@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "molecule/lab")]
@@ -120,7 +121,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def report(results: dict, kept: dict | None) -> list[str]:
+def report(results: dict[str, Any], kept: dict[str, Any] | None) -> list[str]:
     for part, title in show.PARTS.items():
         made = show.runs(results, part, title)
         if made:

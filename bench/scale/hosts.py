@@ -76,7 +76,7 @@ class SimulatedHosts:
             "ansible_ssh_executable": str(self.folder / "ssh"),
             "ansible_ssh_transfer_method": "piped",
         }
-        hosts = {name_of(number): {} for number in range(count)}
+        hosts: dict[str, dict[str, str]] = {name_of(number): {} for number in range(count)}
         text = json.dumps({"all": {"hosts": hosts, "vars": variables}})
         (self.folder / "inventory.json").write_text(text)
 

@@ -92,7 +92,7 @@ class Host:
         if driver:
             self.link(f"/sys/bus/pci/devices/{address}/driver", f"../../drivers/{driver}")
 
-    def clock(self, index: int, name: str, address: str | None = None, **behaviour: int) -> None:
+    def clock(self, index: int, name: str, address: str | None = None, /, **behaviour: int) -> None:
         """A clock that behaves as tests/sim/phc_sim_os.c reads it from the node."""
         self.write(f"/sys/class/ptp/ptp{index}/clock_name", name + "\n")
         if address:

@@ -39,7 +39,8 @@ def run(*command: str) -> str:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return build.build(tmp_path_factory.mktemp("packages"))
+    packages: list[Path] = build.build(tmp_path_factory.mktemp("packages"))
+    return packages
 
 
 def one(made: list[Path], name: str, suffix: str) -> Path:
