@@ -104,11 +104,14 @@ class Soak:
     def _round(self) -> None:
         accounted = [name for name in self.kinds if name not in self.unaccounted]
         self._begin()
-        if self._inject(accounted):
-            self._settle()
+        if not self._inject(accounted):
+            self._stop_load()
+            return
+        self._settle()
+        if not self.wrong:
             self._start_load()
             self._inject(sorted(self.unaccounted))
-        self._stop_load()
+            self._stop_load()
 
     def _inject(self, names: list[str]) -> bool:
         """Inject each once, in random order; return False at the first report of a checker."""
@@ -160,7 +163,10 @@ class Soak:
         ours, theirs = self.box.attributes(), self.control.counts()
         reads = ours["ptp_gettm"] + ours["ptp_gettm_retry"]
         reads -= ours["ptp_gettm_blocked"] + ours["ptp_gettm_offline"]
-        self._compare("timestamp reads", reads, theirs["reads"]["tstamp_ns"])
+        # A call that finds the state lost counts as offline, although it has read.
+        self._compare(
+            "timestamp reads", reads, theirs["reads"]["tstamp_ns"], ours["dev_renegotiated"]
+        )
         bad = ours["ptp_gettm_inval_err"] + ours["ptp_gettm_tout_err"] + ours["ptp_gettm_retry"]
         self._compare("bad reads", bad, sum(theirs["timestamps"][kind] for kind in _BAD))
         for condition, attribute in _CONDITIONS.items():
@@ -172,10 +178,12 @@ class Soak:
         ours = self.box.attributes()
         return all(ours[name] == ours[f"{name}_rec"] for name in _CONDITIONS.values())
 
-    def _compare(self, what: str, ours: int, theirs: int) -> None:
+    def _compare(self, what: str, ours: int, theirs: int, more: int = 0) -> None:
+        """The emulator counts as much as the driver, or at the most this much more."""
         self.compared[what] += 1
-        if ours != theirs:
-            self.wrong.append(f"{what}: the driver counts {ours}, the emulator {theirs}")
+        if not ours <= theirs <= ours + more:
+            limit = f" (up to {more} more would do)" if more else ""
+            self.wrong.append(f"{what}: the driver counts {ours}, the emulator {theirs}{limit}")
 
     # Faults
 
