@@ -31,6 +31,19 @@ def gather(action, arguments, variables):
     facts = returned.get("ansible_facts")
     facts = facts.get(FACT) if isinstance(facts, dict) else None
     if facts is None or returned.get("failed"):
-        message = returned.get("msg") or "it returned no facts of the clock"
-        return None, "clock_facts failed: {0}".format(message)
+        return None, "clock_facts failed: {0}".format(_failure(returned))
     return facts, None
+
+
+def _failure(returned):
+    """Why the module failed.
+
+    If Python does not start or crashes, ansible-core's own sentence does not say why. The first
+    line of the output does, or the last one of a traceback.
+    """
+    message = str(returned.get("msg") or "it returned no facts of the clock")
+    output = str(returned.get("module_stderr") or returned.get("module_stdout") or "").strip()
+    if not output:
+        return message
+    line = output.splitlines()[-1 if "Traceback" in output else 0]
+    return "{0} ({1})".format(line.strip(), message.splitlines()[0])

@@ -35,6 +35,14 @@ def test_facts_are_passed_on_and_nothing_else():
         ({"ansible_facts": {"cipu_clock": []}}, "malformed: the record is a list, not an object"),
         ({"ansible_facts": "text"}, "clock_facts failed: it returned no facts of the clock"),
         ({"failed": True, "msg": "no \x1b[31mpython"}, "clock_facts failed: no \\x1b[31mpython"),
+        (
+            {"failed": True, "msg": "MODULE FAILURE\nSee stdout", "module_stderr": "no python3\n"},
+            "clock_facts failed: no python3 (MODULE FAILURE)",
+        ),
+        (
+            {"failed": True, "msg": "No JSON", "module_stderr": "Traceback\nMemoryError: full"},
+            "clock_facts failed: MemoryError: full (No JSON)",
+        ),
         (RecursionError(), "malformed: they are nested too deeply"),
         (AnsibleError("surrogates not allowed"), "malformed: they are not valid Unicode"),
         (ValueError("no number"), "clock_facts failed: no number"),
