@@ -41,7 +41,8 @@ class ActionModule(ActionBase):
         try:
             return self.write(options)
         except (load.ReportError, Unwritable) as error:
-            raise AnsibleActionFail(str(error)) from error
+            # ansible-core would print the sentences of the causes again.
+            raise AnsibleActionFail(str(error)) from None
 
     def write(self, options: dict[str, Any]) -> dict[str, Any]:
         report = load.merge([load.load(path) for path in options["reports"]])

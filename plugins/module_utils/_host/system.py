@@ -128,18 +128,19 @@ def time_instances(text):
 def time_processes(tree):
     """Process id of each running daemon, from /proc.
 
-    Of several processes with one name, that of the daemon's systemd unit counts. Others may be in
-    containers, or serve time with a configuration of their own.
+    Of several processes with one name, that of the daemon's systemd unit counts. Those of other
+    units never count: they are in containers, or serve time with a configuration of their own.
     """
     active, of_unit = {}, set()
     for pid in sorted(int(entry) for entry in tree.names("/proc") if entry.isdigit()):
         name = TIME_PROCESSES.get(tree.line("/proc/{0}/comm".format(pid)) or "")
         if not name or name in of_unit:
             continue
-        if units.daemon(unit_of(tree, pid)) == name:
+        unit = unit_of(tree, pid)
+        if units.daemon(unit) == name:
             of_unit.add(name)
             active[name] = pid
-        else:
+        elif not unit:
             active.setdefault(name, pid)
     return active
 

@@ -37,7 +37,7 @@ def nested(levels):
 def spoofing():
     """No facts of a clock, but keys that Ansible itself acts on, and names of the audit."""
     spoofed = {"severity": "ok", "state": "OK", "clock": {"state": "ok"}}
-    names = ("cipu_audit_result", "cipu_audit_report_path", "inventory_hostname", "cipu_audit_zone")
+    names = ("cipu_run_result", "cipu_audit_report_path", "inventory_hostname", "cipu_audit_zone")
     given = dict.fromkeys(names, spoofed)
     return json.dumps(
         {
@@ -264,6 +264,19 @@ def test_check_mode_limit_unreachable_hosts_and_become(fleet):
     assert rows["c"]["health"]["severity"] == "ok"
 
 
+def test_a_zone_that_cannot_be_calculated_concerns_its_host_alone(fleet):
+    fleet.replies("a", reply(fresh()))
+    fleet.replies("b", reply(fresh()))
+    done = fleet.run(
+        "-e",
+        json.dumps({"cipu_audit_zone": "{{ zones[inventory_hostname] }}", "zones": {"b": "z"}}),
+    )
+    print(done.stdout)
+    healths = fleet.healths()
+    assert healths["b"]["severity"] == "ok"
+    assert healths["a"]["severity"] == "unknown"
+
+
 def test_fail_on_and_a_report_path_that_is_no_file(fleet):
     fleet.replies("a", reply(fresh(clocks__0__cipu__sync__busy=True)))
     done = fleet.run("-e", "cipu_audit_fail_on=warning", "-e", "cipu_audit_table=false")
@@ -280,7 +293,7 @@ def test_fail_on_and_a_report_path_that_is_no_file(fleet):
 
 @pytest.mark.parametrize(
     "variable",
-    ["cipu_audit_fail_on=always", "cipu_audit_table=maybe"],
+    ["cipu_audit_fail_on=always", "cipu_audit_table=maybe", "cipu_audit_reprot_path=typo.json"],
 )
 def test_a_wrong_variable_ends_the_audit_before_a_host_is_asked(fleet, variable):
     fleet.replies("a", reply(fresh()))

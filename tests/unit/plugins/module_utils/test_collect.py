@@ -108,14 +108,23 @@ class Simulated:
         return collector.facts()
 
 
+OTHERS = {"6": "/system.slice/near-ntp.service", "7": "/system.slice/x.scope/chrony.service"}
+
+
 @pytest.mark.parametrize(
     "cgroup", ["0::{0}\n", "12:cpu,cpuacct:/\n1:name=systemd:{0}\n0::/\n"], ids=["v2", "v1"]
 )
-def test_the_configuration_is_that_of_the_unit_and_not_of_another_chronyd(tmp_path, cgroup):
+@pytest.mark.parametrize(
+    "others, runs", [(OTHERS, True), ({"6": OTHERS["6"]}, False)], ids=["runs", "stopped"]
+)
+def test_the_configuration_is_that_of_the_unit_and_not_of_another_chronyd(
+    tmp_path, cgroup, others, runs
+):
     """Its process has the lower number, and a second one runs in a container."""
-    files = dict(FILES)
-    others = {"6": "/system.slice/near-ntp.service", "7": "/system.slice/x.scope/chrony.service"}
-    for pid, unit in dict(others, **{"77": "/system.slice/chrony.service"}).items():
+    files = {path: text for path, text in FILES.items() if runs or "/77/" not in path}
+    for pid, unit in dict(
+        others, **({"77": "/system.slice/chrony.service"} if runs else {})
+    ).items():
         files["proc/{0}/comm".format(pid)] = "chronyd\n"
         files["proc/{0}/cgroup".format(pid)] = cgroup.format(unit)
         option = "\0-f\0/etc/near.conf" if pid in others else ""
