@@ -24,15 +24,19 @@ def gather(action, arguments, variables):
     except RecursionError:
         return None, "The facts are malformed: they are nested too deeply."
     except (AnsibleError, ValueError) as error:
-        # ansible-core refuses some replies itself.
-        if "surrogates not allowed" in str(error):
-            return None, "The facts are malformed: they are not valid Unicode."
-        return None, "clock_facts failed: {0}".format(error)
+        return None, _refused(str(error))
     facts = returned.get("ansible_facts")
     facts = facts.get(FACT) if isinstance(facts, dict) else None
     if facts is None or returned.get("failed"):
-        return None, "clock_facts failed: {0}".format(_failure(returned))
+        return None, _refused(_failure(returned))
     return facts, None
+
+
+def _refused(reason):
+    """The sentence for a reason. ansible-core itself refuses a reply that is not valid Unicode."""
+    if "surrogates not allowed" in reason or "returned non UTF-8 data" in reason:
+        return "The facts are malformed: they are not valid Unicode."
+    return "clock_facts failed: {0}".format(reason)
 
 
 def _failure(returned):

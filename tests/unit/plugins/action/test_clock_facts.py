@@ -45,6 +45,10 @@ def test_facts_are_passed_on_and_nothing_else():
         ),
         (RecursionError(), "malformed: they are nested too deeply"),
         (AnsibleError("surrogates not allowed"), "malformed: they are not valid Unicode"),
+        (
+            {"failed": True, "msg": "MODULE FAILURE: Module returned non UTF-8 data in the JSON."},
+            "malformed: they are not valid Unicode",
+        ),
         (ValueError("no number"), "clock_facts failed: no number"),
     ],
 )
