@@ -80,9 +80,12 @@ def replace(path, text):
     """Replace a regular file in one step, or create it with mode 0644. Its mode is kept."""
     temporary = None
     refuse_irregular(path)
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise Unwritable("cannot write {0}: there is no folder {1}; create it".format(path, folder))
     try:
         bits = stat.S_IMODE(os.lstat(path).st_mode) if os.path.lexists(path) else 0o644
-        handle, temporary = tempfile.mkstemp(prefix=".cipu-", dir=os.path.dirname(path))
+        handle, temporary = tempfile.mkstemp(prefix=".cipu-", dir=folder)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
             os.fchmod(stream.fileno(), bits)

@@ -44,6 +44,11 @@ CREATE INDEX sample_by_audit ON sample (audit_id);
 @contextmanager
 def database(path: str) -> Iterator[sqlite3.Connection]:
     """A connection to the history, which is created on first use. ReportError for another file."""
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise ReportError(
+            f"cannot write the history {path}: there is no folder {folder}; create it"
+        )
     if not Path(path).exists():
         create(path)
     elif not Path(path).is_file():
@@ -55,16 +60,21 @@ def database(path: str) -> Iterator[sqlite3.Connection]:
             prepare(connection, path)
             yield connection
     except sqlite3.Error as error:
+        # Operational: not the file's content, but its lock, permissions or disk.
+        advice = (
+            "Check its permissions and the free space, and whether another program has locked it"
+            if isinstance(error, sqlite3.OperationalError)
+            else "Move it away to start a new one, or restore a backup"
+        )
         raise ReportError(
-            f"the history {path} cannot be used: {error}; it was not changed."
-            " Move it away to start a new one, or restore a backup"
+            f"the history {path} cannot be used: {error}; it was not changed. {advice}"
         ) from error
 
 
 def create(path: str) -> None:
     """Make an empty history. Two audits may do this at once, and neither sees half of a file.
 
-    Without the folder, or without hard links, the file is left to SQLite, which reports the reason.
+    Where that fails, as without hard links, SQLite creates the file or reports the reason.
     """
     with suppress(OSError, sqlite3.Error):
         folder = Path(path).absolute().parent

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The fleet report from valid, truncated and hostile reports: data, summary, charts."""
 
+import contextlib
 import csv
 import io
 import json
@@ -270,6 +271,18 @@ def test_an_unusable_history_is_reported_and_not_changed(tmp_path, make, message
     with pytest.raises(load.ReportError, match=message):
         recorded(path, [made("a")], 1000)
     assert (path.read_bytes() if path.is_file() else None) == before
+
+
+def test_a_history_without_its_folder_or_locked_is_reported_with_what_to_do(tmp_path, monkeypatch):
+    with pytest.raises(load.ReportError, match=r"there is no folder .*/none; create it"):
+        recorded(tmp_path / "none" / "history.sqlite", [made("a")], 1000)
+    path = tmp_path / "history.sqlite"
+    recorded(path, [made("a")], 1000)
+    monkeypatch.setattr(history, "BUSY_TIMEOUT_S", 0.1)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(load.ReportError, match=r"is locked.*another program has locked it"):
+            recorded(path, [made("a")], 2000)
 
 
 def foreign(path, pragmas):

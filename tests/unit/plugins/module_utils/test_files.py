@@ -80,7 +80,9 @@ def test_only_a_regular_file_is_replaced(tmp_path):
     path.symlink_to("/etc/hostname")
     with pytest.raises(Unwritable, match="is a symbolic link, not a regular file"):
         replace(str(path), "text")
-    with pytest.raises(Unwritable, match=r"cannot write .*: No such file or directory"):
+    with pytest.raises(
+        Unwritable, match=r"cannot write .*: there is no folder .*/missing; create it"
+    ):
         replace(str(tmp_path / "missing/report.json"), "text")
 
 
