@@ -34,7 +34,9 @@ class Outcome:
 
 class _Running:
     def __init__(self, argv, env):
-        # A session of its own, so that children of the program end with it.
+        # A session of its own, so that children of the program end with it. run_command of a module
+        # cannot run programs at the same time, and the collector of metrics is no module.
+        # pylint: disable-next=unknown-option-value,ansible-bad-function
         self.process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
