@@ -152,7 +152,8 @@ def main(arguments: list[str] | None = None) -> int:
     failure = ""
     try:
         bench.all_parts()
-    except BenchError as error:
+    except (BenchError, OSError, ValueError) as error:
+        # The finished runs took minutes. They are shown and kept.
         failure = str(error)
     except KeyboardInterrupt:
         console.print("Interrupted. The results are those of the finished runs.")

@@ -156,7 +156,9 @@ class SimulatedHosts:
         if done.returncode:
             raise BenchError(f"the recording of {run} failed:\n{done.stdout[-3000:]}{done.stderr}")
         for path in (self.folder / "replies").glob("host*[0-9]"):
-            path.write_text(TIMES.sub(r'"\1": @NOW@', path.read_text()))
+            # What ssh carried can be binary, as a packed folder is.
+            carried = path.read_text(errors="surrogateescape")
+            path.write_text(TIMES.sub(r'"\1": @NOW@', carried), errors="surrogateescape")
 
     def replay(self, count: int) -> None:
         self.inventory(count)
