@@ -103,6 +103,9 @@ class Bench:
                     with self.hosts.real(self.options.mitogen_hosts, finished=PLAYS[run][2]):
                         count = self.options.mitogen_hosts
                         self.play("mitogen", run, count, self.options.forks)
+        # The simulated ssh of the runs that follow does not answer mitogen.
+        self.hosts.use("linear")
+        self.hosts.extra.clear()
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
