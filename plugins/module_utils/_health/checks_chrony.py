@@ -128,15 +128,18 @@ def stratum(host):
 
 
 def reach_polls(chrony, source):
-    """Number of polls in a source's reach register: the last 8, or fewer after a start of chronyd.
+    """Numbers of answered and of all polls in a source's reach register: of the last 8, or fewer
+    after a start of chronyd.
 
     The time since the start is an upper limit. The latest of these polls may not have ended.
     """
+    value = source["reach"] & FULL_REACH
+    answered = bin(value).count("1")
     uptime_s, poll_log2_s = get(chrony, "uptime_s"), get(source, "poll")
     if uptime_s is None or poll_log2_s is None:
-        return POLLS
+        return answered, POLLS
     ended = int(min(POLLS + 1, uptime_s / 2.0**poll_log2_s)) - 1
-    return min(POLLS, max(ended, (source["reach"] & FULL_REACH).bit_length()))
+    return answered, min(POLLS, max(ended, value.bit_length()))
 
 
 def reach(host):
@@ -145,16 +148,15 @@ def reach(host):
     if value is None:
         raise Unseen("there is no source whose reach is known")
     value &= FULL_REACH
-    polls = reach_polls(get(host.facts, "chrony"), source)
-    if polls <= 0:
+    answered, made = reach_polls(get(host.facts, "chrony"), source)
+    if made <= 0:
         raise Unseen("{0} was not polled yet since chronyd started".format(get(source, "name")))
-    answered = bin(value).count("1")
-    message = "{0} answered {1} of the last {2} polls.".format(get(source, "name"), answered, polls)
+    message = "{0} answered {1} of the last {2} polls.".format(get(source, "name"), answered, made)
     if value == 0:
         yield critical(message, 100.0, 100.0)
     # A register of ones alone is still filling after a start: no poll failed.
     elif value & (value + 1):
-        missed_pct = 100.0 * (polls - answered) / POLLS
+        missed_pct = 100.0 * (made - answered) / POLLS
         limit_pct = host.limits["reach_missed_warn_pct"]
         if missed_pct > limit_pct:
             yield warning(message, missed_pct, limit_pct)

@@ -8,10 +8,7 @@ the server with series. An unknown value has no sample.
 
 import math
 
-from ansible_collections.cipu.clock.plugins.module_utils._health.checks_chrony import (
-    FULL_REACH,
-    reach_polls,
-)
+from ansible_collections.cipu.clock.plugins.module_utils._health.checks_chrony import reach_polls
 
 PREFIX = "cipu_"
 LABEL_LIMIT = 64
@@ -173,10 +170,9 @@ def add_chrony(page, chrony):
         page.add("chrony_selected", int(one == kind), kind=one)
     for source in chrony.get("sources") or []:
         if source.get("name") == "CIPU" and isinstance(source.get("reach"), int):
-            polls = reach_polls(chrony, source)
-            if polls > 0:
-                answered = bin(source["reach"] & FULL_REACH).count("1")
-                page.add("chrony_reach_ratio", float(answered) / polls)
+            answered, made = reach_polls(chrony, source)
+            if made > 0:
+                page.add("chrony_reach_ratio", float(answered) / made)
     page.add("chrony_stratum", tracking.get("stratum"))
     leap = tracking.get("leap")
     if isinstance(leap, str):

@@ -121,7 +121,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="cipu-clock-metrics", description=__doc__.splitlines()[0])
     parser.add_argument("kind", choices=["probe", "health"])
     parser.add_argument("--output", required=True, metavar="PATH", help="file to write")
-    parser.add_argument("--probe-path", default="/usr/local/bin/clockprobe", metavar="PATH")
+    parser.add_argument("--probe-path", default=clockprobe.DEFAULT_PATH, metavar="PATH")
     parser.add_argument("--report", metavar="PATH", help="file with clockprobe's JSON, see above")
     parser.add_argument("--state", metavar="PATH", help="file that keeps the facts of earlier runs")
     parser.add_argument("--thresholds", metavar="PATH", help="JSON file with thresholds")
