@@ -104,14 +104,14 @@ class Soak:
     def _round(self) -> None:
         accounted = [name for name in self.kinds if name not in self.unaccounted]
         self._begin()
-        if not self._inject(accounted):
-            self._stop_load()
-            return
-        self._settle()
-        if not self.wrong:
+        if self._inject(accounted):
+            # Ends the load.
+            self._settle()
+            if self.wrong:
+                return
             self._start_load()
             self._inject(sorted(self.unaccounted))
-            self._stop_load()
+        self._stop_load()
 
     def _inject(self, names: list[str]) -> bool:
         """Inject each once, in random order; return False at the first report of a checker."""

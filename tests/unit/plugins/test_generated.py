@@ -12,8 +12,6 @@ pytest.importorskip("yaml")
 pytest.importorskip("rich")
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-
-
 PROGRAM = os.path.join(ROOT, "tests/generated")
 
 
